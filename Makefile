@@ -1,0 +1,47 @@
+# Kargah. `make help` lists what there is to make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+CORES ?= 2
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use-pep517
+SNAKEMAKE := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/snakemake --cores $(CORES)
+QUIET := --quiet host reason --show-failed-logs
+
+.PHONY: help demo smoke test test-system lock check
+
+help: ## list the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+.venv/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"error: {sys.executable} is Python {sys.version.split()[0]}; expected 3.11; install it, or name one: make PYTHON=/path/to/python3.11")'
+	@echo "Installing the pinned packages into .venv (once; some minutes, and several GB where the index's torch brings CUDA: see README)"
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.tested: .venv/.installed requirements-test.txt
+	@$(PIP) -r requirements-test.txt
+	@touch $@
+
+demo: .venv/.installed ## run the demo end to end and say where its report is
+	@test -e results/demo/report/report.en.html || PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tools/estimate.py
+	@$(SNAKEMAKE) --configfile presets/demo.yaml $(QUIET)
+	@printf '\nThe report:\n  %s\n  %s\n' results/demo/report/report.en.html results/demo/report/report.fa.html
+
+smoke: .venv/.installed ## run every step on a handful of rows with random models
+	@$(SNAKEMAKE) --configfile presets/smoke.yaml $(QUIET)
+
+test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest
+
+test-system: .venv/.tested ## what needs minutes: the demo, run from a clean clone, and its report
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
+
+check: .venv/.tested ## formatting, imports, lint
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" snakefmt --check Snakefile rules
+	@.venv/bin/snakemake --lint
+
+lock: .venv/.installed ## resolve requirements*.in and envs/*.in again
+	@.venv/bin/python tools/lock.py

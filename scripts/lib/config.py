@@ -1,0 +1,244 @@
+"""The configuration: nulls of presets taken out, checked against the schema and against itself, before any job starts."""
+
+import difflib
+from functools import cache
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+
+DISCRIMINATORS = ("source", "kind")
+TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "keys and values",
+    "null": "null",
+}
+
+
+class ConfigError(Exception):
+    """One line: the key, what was found, what was expected, the way out."""
+
+
+def checked(config, root):
+    """The configuration without removed entries; ConfigError at the first thing that is wrong. `root` is the project's folder."""
+    config = without_removed(config)
+    schema = _schema(Path(root) / "schemas" / "config.schema.yaml")
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
+    if errors:
+        raise ConfigError(_message(errors[0]))
+    for check in (_systems, _named_models, _label_maps, _compared):
+        check(config, Path(root))
+    return config
+
+
+@cache
+def _schema(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def without_removed(config):
+    """A preset removes a model, a dataset, a system, or a key of one, by setting it to null."""
+    config = dict(config)
+    for section in ("models", "datasets"):
+        config[section] = _present(config.get(section), deep=True)
+    if isinstance(config.get("ner"), dict):
+        config["ner"] = dict(config["ner"], datasets=_present(config["ner"].get("datasets")))
+    if isinstance(config.get("summarization"), dict):
+        config["summarization"] = dict(config["summarization"], systems=_present(config["summarization"].get("systems"), deep=True))
+    return config
+
+
+def _present(entries, deep=False):
+    if not isinstance(entries, dict):
+        return entries
+    kept = {name: entry for name, entry in entries.items() if entry is not None}
+    return {name: _present(entry) for name, entry in kept.items()} if deep else kept
+
+
+# ------------------------------------------------------------------ the schema's errors, as one line
+
+
+def _message(error):
+    error = _deepest(error)
+    key = ".".join(map(str, error.absolute_path)) or "the configuration"
+    if error.validator == "additionalProperties":
+        known = sorted(error.schema.get("properties", {}))
+        name = sorted(set(error.instance) - set(known))[0]
+        near = difflib.get_close_matches(name, known, 1)
+        path = f"{'' if key == 'the configuration' else key + '.'}{name}"
+        return f"{path}: unknown key; expected one of {', '.join(known)}; {f'did you mean {near[0]}?' if near else 'correct or remove it'}"
+    if error.validator == "required":
+        name = next(name for name in error.validator_value if name not in error.instance)
+        return f"{key}: the key {name} is missing; expected {_describe(error.schema['properties'][name])}; add it"
+    if key == "student_id" and error.validator == "type":
+        return (
+            f"student_id: found {error.instance!r}, {_kind(error.instance)}; expected a quoted text, since a number loses its zeros; "
+            """write student_id: "0123" in the file, or --config 'student_id="0123"' on the command line"""
+        )
+    expected = _describe(error.schema)
+    if error.validator == "type":
+        hint = "write 5.0e-5, with a point" if _is_number(error.instance) else "correct the value"
+        return f"{key}: found {error.instance!r}, {_kind(error.instance)}; expected {expected}; {hint}"
+    if error.validator in ("enum", "const"):
+        options = error.validator_value if error.validator == "enum" else [error.validator_value]
+        return f"{key}: found {error.instance!r}; expected one of {', '.join(map(str, options))}; correct the value"
+    return f"{key}: found {error.instance!r}; expected {expected} ({error.validator}: {error.validator_value}); correct the value"
+
+
+def _deepest(error):
+    """For a value that may have several shapes: the error within the shape that its `source` or `kind` names."""
+    while error.validator == "oneOf":
+        shapes = {}
+        for inner in error.context:
+            shapes.setdefault(inner.schema_path[0], []).append(inner)
+        fitting = [
+            errors
+            for errors in shapes.values()
+            if not any(e.validator == "const" and e.path and e.path[-1] in DISCRIMINATORS for e in errors)
+        ]
+        fitting = [
+            errors for errors in fitting if not any(e.validator == "type" and not e.path and e.validator_value == "null" for e in errors)
+        ] or fitting
+        if not fitting:
+            return _no_shape(error)
+        error = fitting[0][0]
+    return error
+
+
+def _no_shape(error):
+    constants = [(inner.path[-1], inner.validator_value) for inner in error.context if inner.validator == "const"]
+    name = constants[0][0]
+    if name in error.instance:
+        key = ".".join(map(str, [*error.absolute_path, name]))
+        options = ", ".join(dict.fromkeys(value for _, value in constants))
+        raise ConfigError(f"{key}: found {error.instance[name]!r}; expected one of {options}; correct the value")
+    return next(inner for inner in error.context if inner.validator == "required")
+
+
+def _describe(schema):
+    if "$ref" in schema:
+        node = _schema_of_ref(schema["$ref"])
+        return schema.get("description") or _describe(node)
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    words = " or ".join(TYPES[kind] for kind in kinds) or ("one of " + ", ".join(map(str, schema["enum"])) if "enum" in schema else "")
+    return ", ".join(filter(None, [words, schema.get("description", "")]))
+
+
+def _schema_of_ref(reference):
+    node = _schema(Path(__file__).parents[2] / "schemas" / "config.schema.yaml")
+    for part in reference.removeprefix("#/").split("/"):
+        node = node[part]
+    return node
+
+
+def _kind(value):
+    if isinstance(value, bool):
+        return "true or false"
+    names = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "keys and values", type(None): "nothing"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _is_number(value):
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, str)
+
+
+# ------------------------------------------------------------------ the configuration against itself
+
+
+def _fail(key, found, expected, way_out):
+    raise ConfigError(f"{key}: {found}; expected {expected}; {way_out}")
+
+
+def _systems(config, root):
+    systems = config["summarization"]["systems"]
+    for name, system in systems.items():
+        key = f"summarization.systems.{name}"
+        if not name.replace("_", "").isalnum() or not name.isascii():
+            _fail(key, f"the name {name!r} is no file name", "letters, digits and _", "rename it")
+        if system["kind"] == "lead":
+            continue
+        origins = [origin for origin in ("model", "parent") if origin in system]
+        if len(origins) != 1:
+            found = " and ".join(origins) or "neither model nor parent"
+            _fail(key, f"found {found}", "one of model and parent", "name the one that it starts from")
+        if origins == ["model"]:
+            _language_model(config, root, f"{key}.model", system["model"])
+        elif system["parent"] not in systems:
+            way_out = f"correct the name, or remove {name} too (set it to null)"
+            _fail(f"{key}.parent", f"there is no system {system['parent']!r}", f"one of {', '.join(systems)}", way_out)
+        if "prompt" in system:
+            _template(root, f"{key}.prompt", system["prompt"])
+    for name in systems:
+        _chain(systems, name)
+
+
+def _chain(systems, name):
+    """Every parent has a model that can be trained or pruned further, and no system is its own ancestor."""
+    seen = [name]
+    while parent := systems[seen[-1]].get("parent"):
+        key = f"summarization.systems.{seen[-1]}.parent"
+        if parent in seen:
+            _fail(key, f"the chain {' → '.join([*seen, parent])} is a circle", "one that ends at a model", "change a parent in it")
+        if systems[parent]["kind"] == "lead":
+            _fail(key, f"{parent} is of kind lead and has no model", "a system with a model", "name another parent")
+        precision = systems[parent].get("precision")
+        if systems[seen[-1]]["kind"] in ("prune", "finetune") and precision in ("nf4", "int8"):
+            _fail(key, f"{parent} is quantized ({precision})", "a model in full or half precision", "name the model itself")
+        seen.append(parent)
+
+
+def _language_model(config, root, key, name):
+    _known(config["models"], key, name, "models")
+    if "prompt" not in config["models"][name]:
+        expected = "a template's name such as plain or chat"
+        _fail(f"models.{name}", f"the key prompt is missing, and {key} uses it as a language model", expected, "add it")
+    _template(root, f"models.{name}.prompt", config["models"][name]["prompt"])
+
+
+def _template(root, key, name):
+    if not (root / "prompts" / f"{name}.yaml").is_file():
+        names = sorted(path.stem for path in (root / "prompts").glob("*.yaml"))
+        _fail(key, f"there is no prompts/{name}.yaml", f"one of {', '.join(names)}", "correct the name, or write the template")
+
+
+def _known(entries, key, name, section):
+    if name not in entries:
+        _fail(key, f"there is no {name!r} under {section}", f"one of {', '.join(entries)}", "correct the name, or add the entry")
+
+
+def _named_models(config, root):
+    _known(config["models"], "ner.backbone", config["ner"]["backbone"], "models")
+    _known(config["models"], "summarization.bertscore.model", config["summarization"]["bertscore"]["model"], "models")
+    _known(config["datasets"], "summarization.dataset", config["summarization"]["dataset"], "datasets")
+
+
+def _label_maps(config, root):
+    for name, dataset in config["ner"]["datasets"].items():
+        key = f"ner.datasets.{name}"
+        _known(config["datasets"], key, name, "datasets")
+        covered = set(dataset["labels"].values())
+        for source, entry in dataset["sources"].items():
+            for part in ("types", "has_type"):
+                for label in sorted(set(entry.get(part, [])) - covered):
+                    expected = f"one of {', '.join(sorted(covered))}"
+                    _fail(f"{key}.sources.{source}.{part}", f"no label map leads to {label}", expected, f"add it to {key}.labels")
+        conditional = {source: bool(entry.get("has_type") or entry.get("repeated")) for source, entry in dataset["sources"].items()}
+        *others, last = conditional.values()
+        if last or not all(others):
+            found = ", ".join(f"{source} {'with' if condition else 'without'}" for source, condition in conditional.items())
+            expected = "every source but the last with one, the last without"
+            _fail(f"{key}.sources", f"conditions (has_type, repeated): {found}", expected, "reorder or complete them")
+
+
+def _compared(config, root):
+    for name in config["summarization"]["compare_to"]:
+        _known(config["summarization"]["systems"], "summarization.compare_to", name, "summarization.systems")

@@ -1,0 +1,110 @@
+"""What every script of the workflow does alike: one clear line for an error, a log for the file, a progress line for the person.
+
+The log goes to stderr (the rules send it to the rule's log file), progress goes to stdout (the rules leave it on the terminal).
+"""
+
+import argparse
+import errno
+import functools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+START = time.monotonic()
+
+
+class InputError(Exception):
+    """Something that the user gave is wrong. The message is one line: file or key, what was found, what was expected, the way out."""
+
+
+def program(main):
+    """Decorate `main(argv=None)`: an InputError, a full disk or an unreadable file becomes one line on stderr and exit code 1."""
+
+    @functools.wraps(main)
+    def wrapped(argv=None):
+        try:
+            return main(argv)
+        except InputError as error:
+            raise SystemExit(f"error: {one_line(error)}") from None
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise SystemExit(f"error: {error.filename or 'the disk'}: no space left; free some, or move results/ and assets/ to a larger disk") from None
+            if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)) and error.filename:
+                raise SystemExit(f"error: {error.filename}: {error.strerror}; check the path and its permissions") from None
+            raise
+
+    return wrapped
+
+
+def one_line(text):
+    return " ".join(str(text).split())
+
+
+def log(message):
+    print(f"{time.monotonic() - START:8.1f} s  {message}", file=sys.stderr, flush=True)
+
+
+def progress(message):
+    """A line that a waiting person wants to see: what is being done, and how far it is."""
+    log(message)
+    if not _same_place(sys.stdout, sys.stderr):
+        print(f"    {Path(sys.argv[0]).stem}: {message}", flush=True)
+
+
+class Steps:
+    """Progress through `total` steps, reported at most every `seconds`, and at the end."""
+
+    def __init__(self, what, total, seconds=10):
+        self.what, self.total, self.seconds, self.last = what, total, seconds, time.monotonic()
+
+    def at(self, step, detail=""):
+        now = time.monotonic()
+        if now - self.last >= self.seconds or step == self.total:
+            self.last = now
+            progress(f"{self.what} {step} of {self.total} ({100 * step / max(self.total, 1):.0f} %){detail and ', '}{detail}")
+
+
+def _same_place(one, other):
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError, AttributeError):  # captured by a test, or closed
+        return True
+
+
+def parser(documentation):
+    """An argument parser whose help is the module's docstring."""
+    return argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+
+def json_value(text):
+    """Argument type: a JSON value."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON ({error}); quote it for the shell") from None
+
+
+def model_folder(text):
+    """Argument type: a Hugging Face model folder with weights in safetensors."""
+    folder = Path(text)
+    if not (folder / "config.json").is_file():
+        raise argparse.ArgumentTypeError(f"{text} is no model folder: there is no config.json in it; name a folder as the hub lays it out")
+    if not list(folder.glob("*.safetensors")):
+        raise argparse.ArgumentTypeError(f"{text} has no weights: expected *.safetensors beside config.json; fetch the model again")
+    return folder
+
+
+def existing_file(text):
+    """Argument type: a file that is there."""
+    if not Path(text).is_file():
+        raise argparse.ArgumentTypeError(f"{text} is not a file; make it with the rule that writes it, or correct the path")
+    return Path(text)
+
+
+def existing_folder(text):
+    """Argument type: a folder that is there."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder; make it with the rule that writes it, or correct the path")
+    return Path(text)

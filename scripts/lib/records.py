@@ -1,0 +1,53 @@
+"""Reading and writing JSON, JSON lines and Parquet, the same way everywhere: UTF-8, keys in the order given, a line feed at the end."""
+
+import json
+from pathlib import Path
+
+from lib.program import InputError
+
+
+def write_json(path, value):
+    Path(path).write_text(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path):
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: line {error.lineno} is not JSON ({error.msg}); delete the file and run the workflow again") from None
+
+
+def write_jsonl(path, rows):
+    with open(path, "w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_jsonl(path):
+    rows = []
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}: line {number} is not JSON ({error.msg}); delete the file and run the workflow again") from None
+    return rows
+
+
+def write_parquet(path, rows, schema):
+    """`rows` as a list of dicts; `schema` a pyarrow schema."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def read_parquet(path, columns):
+    """Rows as dicts; a missing column is an InputError that names file and column."""
+    import pyarrow.parquet as pq
+
+    found = pq.read_schema(path).names
+    for column in columns:
+        if column not in found:
+            raise InputError(f"{path}: no column {column!r}; found {', '.join(found)}; expected {', '.join(columns)}")
+    return pq.read_table(path, columns=list(columns)).to_pylist()

@@ -1,0 +1,16 @@
+"""Fixtures that all unit tests share."""
+
+import os
+from pathlib import Path
+
+import lib.offline  # noqa: F401
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder of real test data that KARGAH_REAL_DATA names; without it the test is skipped, and says so."""
+    folder = os.environ.get("KARGAH_REAL_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("KARGAH_REAL_DATA names no folder: real test data was not read")
+    return Path(folder)

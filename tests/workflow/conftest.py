@@ -1,0 +1,1 @@
+from runs import project, smoke  # noqa: F401

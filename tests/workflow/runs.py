@@ -1,0 +1,48 @@
+"""Whole runs of the workflow in copies of the project, so that a test never touches the results of whoever runs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = "Snakefile config.yaml rules scripts envs schemas presets profiles prompts report data tests".split()
+
+
+def copy_of_project(folder):
+    """The project's own files in `folder`, without results or assets."""
+    ignore = shutil.ignore_patterns("__pycache__", ".part-*")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=ignore)
+        elif source.exists():
+            shutil.copy2(source, folder / part)
+    return folder
+
+
+def snakemake(folder, *options, timeout=1200):
+    """Run Snakemake of this Python in `folder`; a CompletedProcess with stdout and stderr together."""
+    command = [sys.executable, "-m", "snakemake", *options]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(
+        command, cwd=folder, env=environment, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """A copy of the project in which nothing has run."""
+    return copy_of_project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """A copy of the project in which the smoke preset has run to its end."""
+    folder = copy_of_project(tmp_path_factory.mktemp("smoke"))
+    run = snakemake(folder, "--cores", "2", "--configfile", "presets/smoke.yaml", "--show-failed-logs")
+    assert run.returncode == 0, run.stdout[-6000:]
+    return folder

@@ -1,0 +1,79 @@
+"""Dry runs: what every preset plans, what is refused before any job starts; and the house style."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from runs import ROOT, snakemake
+
+PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml"))]
+PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
+CHAIN = {
+    "fetch_model", "fetch_dataset", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "score", "compare", "report",
+}  # fmt: skip
+
+
+def planned(output):
+    """{rule: jobs} from the table that a dry run prints."""
+    table = output.split("job ", 1)[1].split("total", 1)[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda name: name or "config.yaml")
+def test_every_preset_plans_the_whole_chain(project, preset):
+    run = snakemake(project, "-n", "--quiet", "rules", *(["--configfile", f"presets/{preset}"] if preset else []))
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = planned(run.stdout)
+    assert CHAIN <= set(jobs), CHAIN - set(jobs)
+    assert (jobs["finetune"], jobs["prune"], jobs["generate"]) == (3, 1, 7)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_profile_plans(project, profile):
+    run = snakemake(project, "-n", "--quiet", "rules", "--profile", f"profiles/{profile}", "--configfile", "presets/smoke.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--config", "student_id=0123"], "student_id: found 123, a number"),
+        (["--config", "nonsense=1"], "nonsense: unknown key"),
+        (["--config", "run=a/b"], "run: found 'a/b'"),
+    ],
+)
+def test_a_wrong_configuration_stops_before_any_job(project, options, message):
+    run = snakemake(project, "-n", *options)
+    assert run.returncode != 0
+    assert message in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_quoted_student_id_keeps_its_zero(project):
+    run = snakemake(project, "-n", "--configfile", "presets/smoke.yaml", "--config", 'student_id="0123"', "--", "submission")
+    assert run.returncode == 0, run.stdout[-2000:]
+    assert "NLP-CA4-0123.zip" in run.stdout
+
+
+SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_script_starts_by_hand(script):
+    run = subprocess.run([sys.executable, f"scripts/{script}", "--help"], cwd=ROOT, text=True, capture_output=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert f"python scripts/{script}" in run.stdout
+    assert "writes" in run.stdout
+
+
+def test_house_style():
+    tools = Path(sys.executable).parent
+    for command in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["snakefmt", "--check", "Snakefile", "rules"]):
+        environment = {"PATH": f"{tools}:/usr/bin:/bin"}
+        run = subprocess.run([tools / command[0], *command[1:]], cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+        assert run.returncode == 0, run.stdout + run.stderr
+    run = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=ROOT, text=True, capture_output=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr

@@ -1,0 +1,154 @@
+"""The smoke preset from nothing to its report, and what CONTRACT's readers rely on in its files."""
+
+import json
+import re
+import zipfile
+
+import pandas as pd
+import pytest
+import yaml
+from runs import snakemake
+
+NER_BLOCK = {"accuracy", "precision", "recall", "f1", "support"}
+SCORES = {"rouge1", "rouge2", "rougeL", "rougeLsum", "bertscore_precision", "bertscore_recall", "bertscore_f1"}
+SYSTEMS = "lead3 llama_zero_shot llama_few_shot smollm2_base smollm2_tuned smollm2_pruned smollm2_retuned smollm2_tuned_again".split()
+TUNED = ["smollm2_tuned", "smollm2_retuned", "smollm2_tuned_again"]
+SPARSE = ["smollm2_pruned", "smollm2_retuned"]
+
+
+@pytest.fixture(scope="module")
+def results(smoke):
+    return smoke / "results" / "smoke"
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def is_interval(block):
+    return set(block) == {"value", "low", "high"} and block["low"] <= block["value"] <= block["high"]
+
+
+def test_nothing_is_left_half_written(smoke):
+    assert not [path for path in smoke.rglob("*") if ".part" in path.name]
+
+
+def test_a_second_run_has_nothing_to_do(smoke):
+    run = snakemake(smoke, "--cores", "2", "--configfile", "presets/smoke.yaml")
+    assert run.returncode == 0
+    assert "Nothing to be done" in run.stdout
+
+
+def test_a_touched_script_runs_nothing(smoke):
+    for script in (smoke / "scripts").rglob("*.py"):
+        script.touch()
+    run = snakemake(smoke, "-n", "--configfile", "presets/smoke.yaml")
+    assert "Nothing to be done" in run.stdout, run.stdout[-2000:]
+
+
+def test_ner_data(results):
+    splits = {name: pd.read_parquet(results / "ner" / f"{name}.parquet") for name in ("train", "validation", "test")}
+    for rows in splits.values():
+        assert list(rows.columns) == ["tokens", "ner_tags", "language", "source"]
+        assert (rows.tokens.map(len) == rows.ner_tags.map(len)).all()
+        assert set(rows.language) == {"en", "fa"}
+        assert all(re.fullmatch("O|[BI]-[A-Z]+", tag) for tags in rows.ner_tags for tag in tags)
+    texts = {name: {" ".join(tokens) for tokens in rows.tokens} for name, rows in splits.items()}
+    assert not texts["test"] & (texts["train"] | texts["validation"])
+    assert not texts["validation"] & texts["train"]
+
+
+def test_ner_metrics(results):
+    metrics = read(results / "ner" / "metrics.json")
+    for split in ("validation", "test"):
+        overall = metrics[split]["overall"]
+        assert {*NER_BLOCK, "loss", "outside_annotation"} <= set(overall)
+        assert set(metrics[split]["by_language"]) == {"en", "fa"}
+        for score in ("accuracy", "precision", "recall", "f1"):
+            assert is_interval(overall[score])
+        assert metrics[split]["majority_baseline"]["f1"]["value"] == 0
+        assert all("accuracy" not in block for block in metrics[split]["by_type"].values())
+
+
+def test_ner_model_is_an_ordinary_folder(results):
+    names = {path.name for path in (results / "ner" / "model").iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= names
+    assert not [name for name in names if name.endswith((".bin", ".pt", ".py"))]
+
+
+def test_training_logs(results):
+    for log in [results / "ner", *(results / "summarization" / "systems" / name for name in TUNED)]:
+        rows = lines(log / "training_log.jsonl")
+        assert any({"step", "epoch", "loss", "learning_rate", "seconds"} <= set(row) for row in rows)
+        assert any("validation_loss" in row for row in rows)
+
+
+def test_tagged_sentences(results):
+    for sentence in read(results / "ner" / "sentences.json"):
+        assert len(sentence["tokens"]) == len(sentence["tags"]) == len(sentence["scores"])
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_system_has_its_files(results, system):
+    folder = results / "summarization" / "systems" / system
+    test = pd.read_parquet(results / "summarization" / "test.parquet")
+    predictions = lines(folder / "predictions.jsonl")
+    assert [row["id"] for row in predictions] == list(test.id)
+    assert all(set(row) >= {"id", "prediction", "reference", "prompt_tokens", "new_tokens", "truncated"} for row in predictions)
+    scores = read(folder / "scores.json")
+    assert all(is_interval(scores[name]) for name in SCORES)
+    assert scores["n"] == len(test)
+    assert read(folder / "speed.json")["seconds"] >= 0
+    assert (folder / "model").is_dir() == (system in TUNED + SPARSE)
+    assert (folder / "sparsity.csv").exists() == (system in SPARSE)
+
+
+@pytest.mark.parametrize("system", SPARSE)
+def test_thirty_percent_of_the_prunable_weights_are_zero(results, system):
+    table = pd.read_csv(results / "summarization" / "systems" / system / "sparsity.csv").set_index("layer")
+    assert list(table.columns) == ["zeros", "weights", "sparsity"]
+    assert list(table.index[-2:]) == ["prunable", "total"]
+    assert table.loc["prunable", "sparsity"] == pytest.approx(0.3, abs=0.005)
+    assert table.loc["total", "sparsity"] < table.loc["prunable", "sparsity"]
+
+
+def test_comparison_names_every_system(results):
+    table = pd.read_csv(results / "summarization" / "comparison.csv")
+    assert list(table.system) == SYSTEMS
+
+
+def test_resolved_configuration_and_provenance(results):
+    config = yaml.safe_load((results / "config.yaml").read_text())
+    assert config["run"] == "smoke"
+    for name in [*config["models"], "conll2003", "peyma_arman", "cnn_dailymail"]:
+        provenance = read(results / "assets" / f"{name}.json")
+        assert provenance["source"] in ("hub", "local", "wheel", "random")
+        assert all(re.fullmatch("[0-9a-f]{64}", file["sha256"]) for file in provenance["files"].values())
+
+
+IDS = [f"N{i}" for i in range(1, 14)] + [f"S{i}" for i in range(1, 22)] + [f"P{i}" for i in range(1, 9)]
+
+
+@pytest.mark.parametrize("language", ["en", "fa"])
+def test_the_report_has_every_requirement_in_order(results, language):
+    text = (results / "report" / f"report.{language}.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ .*?\b([NSP]\d+)\b", text, re.M)
+    assert list(dict.fromkeys(headings)) == IDS
+    page = (results / "report" / f"report.{language}.html").read_text(encoding="utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", re.sub(r"<a [^>]*>", "", page)), "the page would ask a network for something"
+
+
+def test_the_archive(smoke):
+    options = ["--cores", "2", "--configfile", "presets/smoke.yaml"]
+    run = snakemake(smoke, *options, "submission")
+    assert run.returncode == 0, run.stdout[-3000:]
+    archive = next((smoke / "results" / "smoke" / "submission").glob("NLP-CA4-*.zip"))
+    with zipfile.ZipFile(archive) as zipped:
+        names = zipped.namelist()
+        assert any(name.endswith("report.fa.html") for name in names)
+        assert not [name for name in names if name.endswith(".safetensors")]
+        assert str(smoke).encode() not in b"".join(zipped.read(name) for name in names)
