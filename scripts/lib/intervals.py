@@ -16,11 +16,20 @@ def resamples(n, seed, count=RESAMPLES, chunk=1000):
         yield generator.integers(0, n, size=(min(chunk, count - start), n))
 
 
+def resampled_means(columns, seed):
+    """Means of each column of `columns` (items × columns) in every resample: an array of resamples × columns."""
+    n = len(columns)
+    means = []
+    for index in resamples(n, seed):
+        drawn = np.bincount((index + n * np.arange(len(index))[:, None]).ravel(), minlength=index.size).reshape(index.shape)
+        means.append(drawn @ columns / n)
+    return np.concatenate(means)
+
+
 def mean_interval(values, seed, level=0.95):
     """{"value", "low", "high"} of the mean of `values` (one number an item): percentile bootstrap over items."""
     values = np.asarray(values, dtype=float)
-    means = np.concatenate([values[index].mean(axis=1) for index in resamples(len(values), seed)])
-    return block(values.mean(), means, level)
+    return block(values.mean(), resampled_means(values[:, None], seed)[:, 0], level)
 
 
 def block(value, statistics, level=0.95):
@@ -28,10 +37,12 @@ def block(value, statistics, level=0.95):
     return {"value": float(value), "low": float(low), "high": float(high)}
 
 
-def paired_test(ours, theirs, seed):
-    """(difference of means, two-sided p) of two systems scored on the same items: paired bootstrap of the centred differences."""
-    difference = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)
-    observed = difference.mean()
-    centred = difference - observed
-    extreme = sum(int((np.abs(centred[index].mean(axis=1)) >= abs(observed) - 1e-12).sum()) for index in resamples(len(difference), seed))
-    return float(observed), (extreme + 1) / (RESAMPLES + 1)
+def paired_tests(ours, theirs, seed):
+    """Differences of means, and two-sided p-values, of two systems scored on the same items by several metrics (items × metrics).
+
+    A paired bootstrap of the centred differences. Equal scores give p = 1.
+    """
+    differences = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)
+    observed = differences.mean(axis=0)
+    extreme = np.abs(resampled_means(differences - observed, seed)) >= np.abs(observed) - 1e-12
+    return observed, (extreme.sum(axis=0) + 1) / (RESAMPLES + 1)

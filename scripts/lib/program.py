@@ -30,7 +30,9 @@ def program(main):
             raise SystemExit(f"error: {one_line(error)}") from None
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise SystemExit(f"error: {error.filename or 'the disk'}: no space left; free some, or move results/ and assets/ to a larger disk") from None
+                raise SystemExit(
+                    f"error: {error.filename or 'the disk'}: no space left; free some, or move results/ and assets/ to a larger disk"
+                ) from None
             if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)) and error.filename:
                 raise SystemExit(f"error: {error.filename}: {error.strerror}; check the path and its permissions") from None
             raise
@@ -108,3 +110,11 @@ def existing_folder(text):
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f"{text} is not a folder; make it with the rule that writes it, or correct the path")
     return Path(text)
+
+
+def named_file(text):
+    """Argument type: NAME=FILE, as a pair."""
+    name, mark, path = text.partition("=")
+    if not (name and mark):
+        raise argparse.ArgumentTypeError(f"{text} names no file; expected NAME=FILE")
+    return name, existing_file(path)

@@ -44,10 +44,17 @@ def write_parquet(path, rows, schema):
 
 def read_parquet(path, columns):
     """Rows as dicts; a missing column is an InputError that names file and column."""
+    return [row for batch in parquet_batches(path, columns, 100_000) for row in batch]
+
+
+def parquet_batches(path, columns, size):
+    """The rows of `read_parquet` in lists of up to `size`, so that a large file never stands in memory as a whole."""
     import pyarrow.parquet as pq
 
     found = pq.read_schema(path).names
     for column in columns:
         if column not in found:
             raise InputError(f"{path}: no column {column!r}; found {', '.join(found)}; expected {', '.join(columns)}")
-    return pq.read_table(path, columns=list(columns)).to_pylist()
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(size, columns=list(columns)):
+            yield batch.to_pylist()

@@ -1,0 +1,104 @@
+# Training and compression: the models that systems make.
+#
+# in    the folder of the model that a system starts from (fetched, or its parent's), the pairs and their lengths, prompts/{name}.yaml
+# out   <results>/summarization/systems/{system}/model/                             ordinary weights, tokenizer, model card
+#       <results>/summarization/systems/{system}/training_log.jsonl, training.json  of those that are fine-tuned
+#       <results>/summarization/systems/{system}/sparsity.csv                       of those that are pruned or descend from such
+
+
+def origin(name):
+    """The name of what a system starts from: its parent, or an entry of `models`."""
+    return SYSTEMS[name].get("parent") or SYSTEMS[name]["model"]
+
+
+def parent_sparsity(wildcards):
+    """The parent's counts, if it has zeros that must not be lost."""
+    parent = SYSTEMS[wildcards.system].get("parent")
+    return f"<results>/summarization/systems/{parent}/sparsity.csv" if parent and is_sparse(parent) else []
+
+
+rule finetune:
+    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
+    input:
+        script=script("finetune.py"),
+        model=lambda w: start_model(w.system),
+        train=SUMMARIZATION_SPLITS["train"],
+        validation=SUMMARIZATION_SPLITS["validation"],
+        template=lambda w: prompt_template(w.system),
+        lengths=lambda w: f"<results>/summarization/lengths/{root_model(w.system)}.json",
+    output:
+        model=directory("<results>/summarization/systems/{system}/model"),
+        log="<results>/summarization/systems/{system}/training_log.jsonl",
+        summary="<results>/summarization/systems/{system}/training.json",
+    log:
+        "<logs>/finetune/{system}.log",
+    benchmark:
+        "<benchmarks>/finetune/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(systems_of_kind("finetune")),
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        # weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations
+        mem_mb=lambda w, attempt: int((4000 + 12000 * model_gigabytes(root_model(w.system))) * attempt),
+        runtime=720,
+    params:
+        training=lambda w: as_json(settings(w.system, "training")),
+        flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {config['seed']} --start {origin(w.system)}",
+        zeros=lambda w: "--keep-zeros" if is_sparse(w.system) else "",
+    shell:
+        "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation}"
+        " --template {input.template} --lengths {input.lengths} --training {params.training:q} --system {wildcards.system}"
+        " {params.flags} {params.zeros} --output {output.model} --log {output.log} --summary {output.summary} 2> {log}"
+
+
+rule prune:
+    """Set the smallest weights of a model's linear layers to zero, for good (P1)."""
+    input:
+        script=script("prune.py"),
+        model=lambda w: start_model(w.system),
+    output:
+        model=directory("<results>/summarization/systems/{system}/model"),
+    log:
+        "<logs>/prune/{system}.log",
+    benchmark:
+        "<benchmarks>/prune/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(systems_of_kind("prune")),
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: int((1500 + 10000 * model_gigabytes(root_model(w.system))) * attempt),
+        runtime=30,
+    params:
+        flags=lambda w: flags(SYSTEMS[w.system], "method", "amount", "amount_of", "scope")
+        + f" --seed {config['seed']} --start {origin(w.system)}",
+    shell:
+        "python {input.script[0]} --model {input.model} --system {wildcards.system} {params.flags} --output {output.model} 2> {log}"
+
+
+rule sparsity:
+    """Count zeros and weights layer by layer; a model that descends from a pruned one has all of its zeros (P2)."""
+    input:
+        script=script("sparsity.py"),
+        model=lambda w: model_made_by(w.system),
+        parent=parent_sparsity,
+    output:
+        "<results>/summarization/systems/{system}/sparsity.csv",
+    log:
+        "<logs>/sparsity/{system}.log",
+    benchmark:
+        "<benchmarks>/sparsity/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(filter(is_sparse, SYSTEMS)),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=15,
+    params:
+        parent=lambda w, input: f"--at-least {input.parent}" if input.parent else "",
+    shell:
+        "python {input.script[0]} --model {input.model} --output {output} {params.parent} 2> {log}"

@@ -1,0 +1,121 @@
+# The report, and the archive to hand in.
+#
+# in    all that a run measured (run_files in scripts/lib/report_data.py), templates, texts, answers, facts, bibliography
+# out   <results>/config.yaml, config_differences.json, environment.json    what the run is
+#       <results>/report/report.{en,fa}.{md,html}                           the report
+#       <results>/submission/NLP-CA4-{student_id}.zip                       the archive, on request (target `submission`)
+import yaml
+from lib.config import without_removed
+from lib.report_data import run_files
+
+ASSIGNMENT = without_removed(yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8")))
+WORKFLOW = (
+    "Snakefile config.yaml Makefile README.md LICENSE pyproject.toml requirements.txt requirements.in "
+    "rules scripts envs schemas presets profiles prompts report data"
+).split()
+
+
+def folders(own, project):
+    """The reader's own folder, if there is one, before the project's."""
+    return list(dict.fromkeys(filter(None, [own, project])))
+
+
+def files_under(*places):
+    """All files in folders of the project, and files of it, from its root, sorted; hidden ones are left out."""
+    found = []
+    for place in places:
+        path = Path(workflow.basedir) / place
+        found += [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path] if path.is_file() else []
+    paths = [Path(os.path.relpath(file, workflow.basedir)) for file in found]
+    return sorted(path.as_posix() for path in paths if not any(part[0] in "._" and part != "__init__.py" for part in path.parts))
+
+
+TEMPLATES = folders(config["report"]["templates"], "report/templates")
+ANSWERS = folders(config["report"]["answers"], "report/answers")
+
+
+localrules:
+    record_config,
+
+
+rule record_config:
+    """Record the configuration, how it differs from the assignment's, and the software at hand."""
+    input:
+        script=script("record_config.py"),
+    output:
+        config="<results>/config.yaml",
+        differences="<results>/config_differences.json",
+        environment="<results>/environment.json",
+    log:
+        "<logs>/record_config.log",
+    benchmark:
+        "<benchmarks>/record_config.jsonl"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        config=json.dumps(config, ensure_ascii=False),
+        assignment=json.dumps(ASSIGNMENT, ensure_ascii=False),
+    shell:
+        "python {input.script[0]} --config {params.config:q} --assignment {params.assignment:q} --output {output.config}"
+        " --differences {output.differences} --environment {output.environment} 2> {log}"
+
+
+rule report:
+    """Write the report in both languages, as Markdown and as HTML."""
+    input:
+        script=script("report.py"),
+        config="<results>/config.yaml",
+        run=[f"<results>/{path}" for path in run_files(config) if path != "config.yaml"],
+        templates=files_under(*TEMPLATES),
+        answers=files_under(*ANSWERS),
+        texts=[f"report/{name}" for name in ("texts.en.yaml", "texts.fa.yaml", "requirements.yaml", "assignment_training.yaml")],
+        sources=["report/facts.yaml", "report/references.bib", "report/fonts/Vazirmatn.woff2"],
+    output:
+        expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.jsonl"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        templates=TEMPLATES,
+        answers=ANSWERS,
+        folder=lambda w, output: os.path.dirname(output[0]),
+    shell:
+        "python {input.script[0]} --config {input.config} --templates {params.templates:q} --answers {params.answers:q}"
+        " --report-folder report --output {params.folder} 2> {log}"
+
+
+rule submission:
+    """Pack the report, and the code of each part with the output of its run beside it."""
+    input:
+        script=script("submission.py"),
+        config="<results>/config.yaml",
+        report=rules.report.output,
+        parts="report/submission.yaml",
+        answers=files_under(*ANSWERS),
+        project=files_under(*WORKFLOW),
+    output:
+        f"<results>/submission/NLP-CA4-{config['student_id']}.zip",
+    log:
+        "<logs>/submission.log",
+    benchmark:
+        "<benchmarks>/submission.jsonl"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        answers=ANSWERS,
+        logs=f"logs/{config['run']}",
+    shell:
+        "python {input.script[0]} --config {input.config} --logs {params.logs} --parts {input.parts} --answers {params.answers:q}"
+        " --project {input.project:q} --output {output} 2> {log}"

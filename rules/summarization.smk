@@ -1,0 +1,236 @@
+# Summarization: pairs of article and reference summary, what each system makes of them, and how good that is.
+#
+# in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml
+# out   <results>/summarization/{train,validation,test}.parquet, split.json     the cleaned and sampled pairs
+#       <results>/summarization/lengths/{model}.json, stats.json                their lengths
+#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json
+#       <results>/summarization/systems/{system}/scores.json, scores_by_article.csv
+#       <results>/summarization/comparison.csv                                  all systems side by side
+
+SUMMARIZATION_SPLITS = {split: f"<results>/summarization/{split}.parquet" for split in ("train", "validation", "test")}
+PAIRS = config["datasets"][SUMMARIZATION["dataset"]]
+GENERATING = systems_of_kind("prompt", "finetune", "prune")
+PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["percentiles"]})
+
+
+def language_models():
+    """The models that some system descends from, by name."""
+    return list(dict.fromkeys(map(root_model, GENERATING)))
+
+
+def generation_flags(wildcards):
+    """Flags of generate.py: only those that play a part in this system, so that no other key reruns it."""
+    own = settings(wildcards.system, "generation")
+    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
+    return flags(own, "precision", "batch_size", "max_new_tokens", "max_prompt_tokens") + double
+
+
+def shot_flags(wildcards, input):
+    own = settings(wildcards.system, "generation")
+    if not own["shots"]:
+        return ""
+    return f"--train {input.train} --seed {config['seed']} " + flags(own, "shots", "selection", "shot_article_tokens")
+
+
+def bertscore_flags(options):
+    flags = f"--bertscore-name {options['model']} --bertscore-layer {options['layer']} --bertscore-batch-size {options['batch_size']}"
+    return flags + (" --bertscore-idf" if options["idf"] else "")
+
+
+def model_gigabytes(name):
+    """Size of a model's weights as stored, as far as config tells."""
+    return config["models"][name].get("gigabytes", 0.5)
+
+
+rule summ_split:
+    """Clean the pairs, and sample each split."""
+    input:
+        script=script("summ_split.py"),
+        dataset=asset("datasets", SUMMARIZATION["dataset"]),
+    output:
+        **SUMMARIZATION_SPLITS,
+        record="<results>/summarization/split.json",
+    log:
+        "<logs>/summ_split.log",
+    benchmark:
+        "<benchmarks>/summ_split.jsonl"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=30,
+    params:
+        config=flags(PAIRS, "config") if "config" in PAIRS else "",
+        columns=as_json(SUMMARIZATION["columns"]),
+        sizes=as_json(SUMMARIZATION["splits"]),
+        words=" ".join(f"--{key}-words {value}" for key, value in SUMMARIZATION["article_words"].items() if value is not None),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]} --dataset {input.dataset} {params.config} --columns {params.columns:q} --sizes {params.sizes:q}"
+        " {params.words} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
+        " --record {output.record} 2> {log}"
+
+
+rule token_lengths:
+    """Lengths of articles and references in tokens of one model."""
+    input:
+        **SUMMARIZATION_SPLITS,
+        script=script("length_statistics.py"),
+        model=lambda w: asset("models", w.model),
+    output:
+        "<results>/summarization/lengths/{model}.json",
+    log:
+        "<logs>/token_lengths/{model}.log",
+    benchmark:
+        "<benchmarks>/token_lengths/{model}.jsonl"
+    wildcard_constraints:
+        model=any_of(language_models()),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 2000 * attempt,
+        runtime=15,
+    params:
+        percentiles=" ".join(map(str, PERCENTILES)),
+    shell:
+        "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation} --test {input.test}"
+        " --percentiles {params.percentiles} --output {output} 2> {log}"
+
+
+rule text_statistics:
+    """Lengths of articles and references in characters, words, sentences, and tokens of each model."""
+    input:
+        **SUMMARIZATION_SPLITS,
+        script=script("text_statistics.py"),
+        lengths=expand("<results>/summarization/lengths/{model}.json", model=language_models()),
+    output:
+        "<results>/summarization/stats.json",
+    log:
+        "<logs>/text_statistics.log",
+    benchmark:
+        "<benchmarks>/text_statistics.jsonl"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=10,
+    params:
+        percentiles=" ".join(map(str, PERCENTILES)),
+        tokens=lambda w, input: " ".join(f"{model}={path}" for model, path in zip(language_models(), input.lengths)),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]} --train {input.train} --validation {input.validation} --test {input.test}"
+        " --percentiles {params.percentiles} --tokens {params.tokens} --seed {params.seed} --output {output} 2> {log}"
+
+
+rule lead:
+    """The first sentences of each article."""
+    input:
+        script=script("lead.py"),
+        test=SUMMARIZATION_SPLITS["test"],
+    output:
+        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        speed="<results>/summarization/systems/{system}/speed.json",
+    log:
+        "<logs>/lead/{system}.log",
+    benchmark:
+        "<benchmarks>/lead/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(systems_of_kind("lead")),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 500 * attempt,
+        runtime=5,
+    params:
+        flags=lambda w: flags(SYSTEMS[w.system], "sentences"),
+    shell:
+        "python {input.script[0]} --test {input.test} {params.flags} --predictions {output.predictions} --speed {output.speed} 2> {log}"
+
+
+rule generate:
+    """Summarize the test articles with a model."""
+    input:
+        script=script("generate.py"),
+        model=lambda w: model_made_by(w.system),
+        template=lambda w: prompt_template(w.system),
+        test=SUMMARIZATION_SPLITS["test"],
+        train=lambda w: SUMMARIZATION_SPLITS["train"] if settings(w.system, "generation")["shots"] else [],
+    output:
+        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        speed="<results>/summarization/systems/{system}/speed.json",
+        record="<results>/summarization/systems/{system}/generation.json",
+    log:
+        "<logs>/generate/{system}.log",
+    benchmark:
+        "<benchmarks>/generate/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(GENERATING),
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: int((3000 + 3000 * model_gigabytes(root_model(w.system))) * attempt),
+        runtime=240,
+    params:
+        flags=generation_flags,
+        shots=shot_flags,
+    shell:
+        "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.shots}"
+        " --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
+
+
+rule score:
+    """ROUGE and BERTScore of a system's summaries, with intervals."""
+    input:
+        script=script("score.py"),
+        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        model=asset("models", SUMMARIZATION["bertscore"]["model"]),
+    output:
+        scores="<results>/summarization/systems/{system}/scores.json",
+        by_article="<results>/summarization/systems/{system}/scores_by_article.csv",
+    log:
+        "<logs>/score/{system}.log",
+    benchmark:
+        "<benchmarks>/score/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(SYSTEMS),
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: int((3000 + 2000 * model_gigabytes(SUMMARIZATION["bertscore"]["model"])) * attempt),
+        runtime=60,
+    params:
+        rouge="--stemmer" if SUMMARIZATION["rouge"]["stemmer"] else "",
+        bertscore=bertscore_flags(SUMMARIZATION["bertscore"]),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]} --predictions {input.predictions} {params.rouge} --bertscore-model {input.model} {params.bertscore}"
+        " --seed {params.seed} --scores {output.scores} --by-article {output.by_article} 2> {log}"
+
+
+rule compare_systems:
+    """All systems' scores side by side, with paired tests."""
+    input:
+        script=script("compare_systems.py"),
+        by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SYSTEMS),
+    output:
+        "<results>/summarization/comparison.csv",
+    log:
+        "<logs>/compare_systems.log",
+    benchmark:
+        "<benchmarks>/compare_systems.jsonl"
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=30,
+    params:
+        systems=as_json({name: {"kind": system["kind"], "parent": system.get("parent")} for name, system in SYSTEMS.items()}),
+        by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SYSTEMS, input.by_article)),
+        compare_to=" ".join(SUMMARIZATION["compare_to"]),
+        seed=config["seed"],
+    shell:
+        "python {input.script[0]} --systems {params.systems:q} --by-article {params.by_article} --compare-to {params.compare_to}"
+        " --seed {params.seed} --output {output} 2> {log}"

@@ -1,0 +1,142 @@
+r"""Summarize the test articles with a causal language model.
+
+    python scripts/generate.py --model MODEL_DIR --test TEST.parquet --template TEMPLATE.yaml --precision nf4 --double-quantization \
+        --batch-size 16 --max-new-tokens 128 --max-prompt-tokens 2048 \
+        --train TRAIN.parquet --shots 3 --selection random --shot-article-tokens 400 --seed 42 \
+        --predictions PREDICTIONS.jsonl --speed SPEED.json --record GENERATION.json
+
+reads    MODEL_DIR          a Hugging Face model folder (safetensors) with its tokenizer
+         TEST.parquet       id, article, reference
+         TEMPLATE.yaml      the prompt template
+         TRAIN.parquet      id, article, reference: where shots come from; with --shots only, like the other options of that line
+writes   PREDICTIONS.jsonl  id, prediction, reference, prompt_tokens, new_tokens, truncated: in the order of TEST.parquet
+         SPEED.json         seconds of generation and of loading, new tokens a second, peak memory, bytes on disk and loaded, device,
+                            precision asked for and dtype computed in, batch size in the end and whether memory made it smaller
+         GENERATION.json    template, pad token, shots, and counts: articles shortened, empty summaries, what ended them
+
+Decoding is greedy. An article is shortened until its prompt fits --max-prompt-tokens and, with what is generated, the model's context.
+"""
+
+import time
+from contextlib import ExitStack
+
+import lib.offline  # noqa: F401
+
+from lib.device import device_name, peak_memory
+from lib.generation import PRECISIONS, Generator, load_model
+from lib.predictions import prediction
+from lib.program import InputError, Steps, existing_file, log, model_folder, parser, program, progress
+from lib.prompting import load_template, ready_tokenizer, shorten
+from lib.publish import whole
+from lib.records import read_parquet, write_json, write_jsonl
+from lib.shots import SELECTIONS, choose
+
+COLUMNS = ("id", "article", "reference")
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--model", required=True, type=model_folder)
+    command.add_argument("--test", required=True, type=existing_file)
+    command.add_argument("--template", required=True, type=existing_file)
+    command.add_argument("--precision", required=True, choices=PRECISIONS)
+    command.add_argument("--double-quantization", action="store_true", help="for nf4: quantize the scales as well")
+    command.add_argument("--batch-size", required=True, type=int)
+    command.add_argument("--max-new-tokens", required=True, type=int)
+    command.add_argument("--max-prompt-tokens", required=True, type=int)
+    shots = command.add_argument_group("shots")
+    shots.add_argument("--train", type=existing_file)
+    shots.add_argument("--shots", type=int, default=0)
+    shots.add_argument("--selection", choices=SELECTIONS)
+    shots.add_argument("--shot-article-tokens", type=int)
+    shots.add_argument("--seed", type=int)
+    for output in ("predictions", "speed", "record"):
+        command.add_argument(f"--{output}", required=True)
+    args = command.parse_args(argv)
+    if args.shots and None in (args.train, args.selection, args.shot_article_tokens, args.seed):
+        command.error("--shots needs --train, --selection, --shot-article-tokens and --seed")
+    return args
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    start = time.perf_counter()
+    template, tokenizer = load_template(args.template), ready_tokenizer(args.model)
+    rows = read_parquet(args.test, COLUMNS)
+    shots = chosen_shots(args, rows)
+    progress(f"loading the model in {args.precision}")
+    model, dtype = load_model(args.model, args.precision, args.double_quantization)
+    seconds_loading = time.perf_counter() - start
+
+    limit = prompt_limit(args, model.config)
+    log(f"{len(rows)} articles, {len(shots)} shots, prompts of at most {limit} tokens")
+    start = time.perf_counter()
+    shown = [(shorten(tokenizer, shot["article"], args.shot_article_tokens)[0], shot["reference"]) for shot in shots]
+    prompts = [template.fitted(tokenizer, row["article"], limit, shown) for row in rows]
+    generator = Generator(
+        model, tokenizer, template.end_ids(tokenizer, args.model), template.stop_strings, args.max_new_tokens, args.batch_size
+    )
+    steps = Steps("article", len(rows))
+    continuations = generator.continuations([ids for ids, _ in prompts], steps.at)
+    texts = [generator.text(continuation.ids) for continuation in continuations]
+    seconds = time.perf_counter() - start
+
+    new_tokens = sum(len(continuation.ids) for continuation in continuations)
+    predictions = [
+        prediction(row, text, len(ids), len(continuation.ids), shortened)
+        for row, text, (ids, shortened), continuation in zip(rows, texts, prompts, continuations, strict=True)
+    ]
+    speed = {
+        "seconds": seconds,
+        "seconds_loading": seconds_loading,
+        "articles": len(rows),
+        "new_tokens": new_tokens,
+        "new_tokens_per_second": new_tokens / seconds,
+        "peak_memory_bytes": peak_memory(),
+        "bytes_on_disk": sum(file.stat().st_size for file in args.model.glob("*.safetensors")),
+        "bytes_loaded": model.get_memory_footprint(),
+        "device": device_name(),
+        "precision": args.precision,
+        "dtype": dtype,
+        "batch_size": generator.batch_size,
+        "batch_size_reduced": generator.batch_size_reduced,
+    }
+    record = {
+        "template": template.name,
+        "pad_token": tokenizer.pad_token,
+        "selection": args.selection if shots else None,
+        "shots": [shot["id"] for shot in shots],
+        "shots_shortened": sum(article != shot["article"] for (article, _), shot in zip(shown, shots, strict=True)),
+        "shared_prompt_tokens": generator.shared_tokens,
+        "articles": len(rows),
+        "articles_shortened": sum(shortened for _, shortened in prompts),
+        "empty_predictions": sum(not text for text in texts),
+        "ended_by": {
+            "end": sum(continuation.ended for continuation in continuations),
+            "limit": sum(not continuation.ended for continuation in continuations),
+        },
+    }
+    with ExitStack() as outputs:
+        write_jsonl(outputs.enter_context(whole(args.predictions)), predictions)
+        write_json(outputs.enter_context(whole(args.speed)), speed)
+        write_json(outputs.enter_context(whole(args.record)), record)
+
+
+def chosen_shots(args, test):
+    return choose(read_parquet(args.train, COLUMNS), test, args.shots, args.selection, args.seed) if args.shots else []
+
+
+def prompt_limit(args, config):
+    """Tokens that a prompt may take: max_prompt_tokens, unless the model's context leaves less beside what is generated."""
+    context = getattr(config, "max_position_embeddings", None) or args.max_prompt_tokens + args.max_new_tokens
+    limit = min(args.max_prompt_tokens, context - args.max_new_tokens)
+    if limit <= 0:
+        raise InputError(
+            f"max_new_tokens: found {args.max_new_tokens}, and the context of {args.model} holds {context} tokens in all; lower it"
+        )
+    return limit
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Cleaning of tagged sentences: steps on tokens and tags of a row, and steps that choose among rows.
+
+Each step is named as in `ner.cleaning` of the configuration; RULES says in words what it does.
+"""
+
+import re
+import unicodedata
+from functools import cache
+from zlib import crc32
+
+import numpy as np
+
+from lib.labels import OUTSIDE, is_orphan
+from lib.ner_data import SEPARATOR, digest
+
+RULES = {
+    "normalize_letters": "letters in Unicode's composed form (NFC); in Persian also ي and ى to ی, ك to ک, ة to ه, presentation forms to "
+    "letters, Arabic-Indic digits to Persian ones",
+    "remove_invisible": "zero-width characters, byte order marks, direction marks and control characters removed, spaces around a token "
+    "removed; in Persian a space or another character that stands for the zero-width non-joiner (ZWNJ) between two letters becomes one; "
+    "a ZWNJ stays only inside a word",
+    "drop_empty": "tokens without a character dropped, an entity that began there begins at its next token; "
+    "sentences without a token dropped",
+    "repair_bio": "an I- tag that goes on with nothing becomes B-",
+    "resolve_conflicts": "of a sentence that a split holds with several taggings, the copies with the commonest one stay; "
+    "on a tie, those with the first",
+    "deduplicate_within": "of a sentence that a split holds more than once, the first copy stays",
+    "deduplicate_across": "test keeps its sentences; copies of them leave validation and train, and copies of validation's leave train",
+}
+HELD_OUT = 0.1  # of the sentences of train, where a data set has no validation split
+
+ZWNJ, ZWJ = "\u200c", "\u200d"
+ARABIC_LETTERS = {"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه"}
+ARABIC_DIGITS = {chr(0x660 + digit): chr(0x6F0 + digit) for digit in range(10)}
+PRESENTATION_FORMS = {
+    chr(code): form
+    for code in (*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFF))
+    if (form := unicodedata.normalize("NFKC", chr(code))) != chr(code) and " " not in form
+}
+PERSIAN = str.maketrans(
+    {
+        **{char: form.translate(str.maketrans(ARABIC_LETTERS)) for char, form in PRESENTATION_FORMS.items()},
+        **ARABIC_LETTERS,
+        **ARABIC_DIGITS,
+    }
+)
+PERSIAN_JOINERS = str.maketrans(
+    {"\u00ac": ZWNJ, "\u00ad": ZWNJ, "\u200b": ZWNJ, ZWJ: None}
+)  # not sign (of an old encoding), soft hyphen, zero-width space
+VISIBLE_FORMATS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x8E2}  # Unicode's category Cf, but drawn: number and verse signs of Arabic script
+INVISIBLE = {
+    code: None
+    for code in range(0x110000)
+    if unicodedata.category(chr(code)) in ("Cc", "Cf") and code not in VISIBLE_FORMATS and chr(code) not in (ZWNJ, ZWJ)
+}
+SPACES = re.compile(r"\s+")
+SPACES_AND_ZWNJ = re.compile(f"[ {ZWNJ}]+")
+JOINERS = re.compile(f"[{ZWNJ}{ZWJ}]+")
+
+
+# ------------------------------------------------------------------ tokens
+
+
+@cache
+def normalize_letters(token, language):
+    token = unicodedata.normalize("NFC", token)
+    return token.translate(PERSIAN) if language == "fa" else token
+
+
+@cache
+def remove_invisible(token, language):
+    if language == "fa":
+        token = token.translate(PERSIAN_JOINERS)
+    token = SPACES.sub(" ", token).translate(INVISIBLE).strip()
+    if language == "fa":
+        token = SPACES_AND_ZWNJ.sub(lambda match: ZWNJ if _is_inside(match) else match[0], token)
+    return JOINERS.sub(lambda match: match[0][0] if _is_inside(match) else "", token).strip()
+
+
+def _is_inside(match):
+    """Whether a match stands between two letters, marks or digits."""
+    around = match.string[match.start() - 1 : match.start()], match.string[match.end() : match.end() + 1]
+    return all(neighbour and unicodedata.category(neighbour)[0] in "LMN" for neighbour in around)
+
+
+TOKEN_STEPS = {"normalize_letters": normalize_letters, "remove_invisible": remove_invisible}
+
+
+@cache
+def _bare(token, language):
+    return remove_invisible(normalize_letters(token, language), language).replace(ZWNJ, "").replace(" ", "")
+
+
+def key_of(tokens, language):
+    """A digest that copies of a sentence share, whatever their letter variants, invisible characters and spaces."""
+    return digest("".join([_bare(token, language) for token in tokens]))
+
+
+def tagging_of(tokens, tags):
+    """A digest of how a sentence is cut into tokens and tagged."""
+    return digest(SEPARATOR.join([*map(str, map(len, tokens)), *tags]))
+
+
+# ------------------------------------------------------------------ rows
+
+
+def clean_row(tokens, tags, language, steps):
+    """Tokens and tags after those of `steps` that concern a single row, and how many tokens each of them changed: {step: tokens}."""
+    changed = {}
+    for step, normalize in TOKEN_STEPS.items():
+        if step in steps:
+            new = [normalize(token, language) for token in tokens]
+            if new != tokens:
+                changed[step] = sum(one != other for one, other in zip(new, tokens, strict=True))
+                tokens = new
+    if "drop_empty" in steps and not all(map(str.strip, tokens)):
+        before = len(tokens)
+        tokens, tags = drop_empty(tokens, tags)
+        changed["drop_empty"] = before - len(tokens)
+    if "repair_bio" in steps:
+        repaired = repair_bio(tags)
+        if repaired != tags:
+            changed["repair_bio"] = sum(one != other for one, other in zip(repaired, tags, strict=True))
+            tags = repaired
+    return tokens, tags, changed
+
+
+def drop_empty(tokens, tags):
+    """Without tokens that have no visible character; an entity that loses its first token begins at the next."""
+    kept_tokens, kept_tags, begins = [], [], None  # `begins`: the type of an entity whose beginning was dropped
+    for token, tag in zip(tokens, tags, strict=True):
+        if not token.strip():
+            if tag[0] == "B":
+                begins = tag[2:]
+            elif tag == OUTSIDE:
+                begins = None
+            continue
+        if begins and tag == f"I-{begins}":
+            tag = f"B-{begins}"
+        begins = None
+        kept_tokens.append(token)
+        kept_tags.append(tag)
+    return kept_tokens, kept_tags
+
+
+def repair_bio(tags):
+    repaired, previous = [], None
+    for tag in tags:
+        previous = f"B{tag[1:]}" if is_orphan(tag, previous) else tag
+        repaired.append(previous)
+    return repaired
+
+
+def is_iob2(tags):
+    return not any(is_orphan(tag, previous) for previous, tag in zip([None, *tags], tags, strict=False))
+
+
+# ------------------------------------------------------------------ choosing among rows
+# A frame has a line a row: dataset, split, key, tagging. Each step gives a boolean a line: whether the row goes.
+
+
+def resolve_conflicts(frame):
+    group = ["dataset", "split", "key"]
+    lines = frame[[*group, "tagging"]].assign(line=np.arange(len(frame)))
+    taggings = lines.groupby([*group, "tagging"], sort=False, observed=True)["line"].agg(copies="size", first="min").reset_index()
+    best = taggings.sort_values(["copies", "first"], ascending=[False, True]).drop_duplicates(group)
+    chosen = lines.merge(best[[*group, "tagging"]].rename(columns={"tagging": "best"}), on=group, how="left", sort=False)
+    return chosen["tagging"].to_numpy() != chosen["best"].to_numpy()
+
+
+def deduplicate_within(frame):
+    return frame.duplicated(["dataset", "split", "key"]).to_numpy()
+
+
+def deduplicate_across(frame):
+    """Whatever the data set: a sentence of one data set's test leaks from another's train just as well."""
+    split, key = frame["split"].to_numpy(), frame["key"].to_numpy()
+    in_test = np.isin(key, key[split == "test"])
+    in_validation = np.isin(key, key[split == "validation"])
+    return ((split != "test") & in_test) | ((split == "train") & in_validation)
+
+
+ROW_STEPS = {"resolve_conflicts": resolve_conflicts, "deduplicate_within": deduplicate_within, "deduplicate_across": deduplicate_across}
+
+
+def held_out(keys, seed, name):
+    """A boolean a row of train: whether it becomes validation. All copies of a sentence go together."""
+    unique = np.unique(keys)
+    chosen = generator(seed, name).choice(unique, size=max(1, round(HELD_OUT * len(unique))), replace=False)
+    return np.isin(keys, chosen)
+
+
+def sample(count, limit, seed, name):
+    """Positions of `limit` of `count` rows, in order; all of them without a limit."""
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.sort(generator(seed, name).choice(count, size=limit, replace=False))
+
+
+def generator(seed, name):
+    """Random numbers that depend on the seed and on what they are for, so that one sample does not move another."""
+    return np.random.default_rng([seed, crc32(name.encode())])

@@ -1,0 +1,181 @@
+"""Greedy generation for a whole test set: batches sorted by length, a shared beginning computed once, rows that ended leave the batch."""
+
+from dataclasses import dataclass
+from os.path import commonprefix
+
+import torch
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from lib.device import DTYPES, device, resolve_precision
+from lib.program import InputError
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8", "nf4")
+SHARED_WORTH_CACHING = 64  # tokens; below it one more pass costs more than it saves
+ROOM = 64  # tokens that a cache makes room for at a time
+
+
+@dataclass(frozen=True)
+class Continuation:
+    ids: list  # the new tokens, without the one that ended them
+    ended: bool  # by an end token or a stop string, not by the limit
+
+
+def load_model(folder, precision, double_quantization):
+    """(model for inference on the device at hand, its dtype's name). `precision` is fp32, bf16, fp16, int8, nf4 or auto."""
+    options = {}
+    dtype = resolve_precision("auto" if precision in ("nf4", "int8") else precision)
+    if precision == "nf4":
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=double_quantization,
+            bnb_4bit_compute_dtype=DTYPES[dtype],
+        )
+    elif precision == "int8":
+        options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=DTYPES[dtype], device_map=str(device()), **options)
+    return model.eval(), dtype
+
+
+class Generator:
+    """Continues prompts greedily, until a token of `end_ids`, a stop string (after leading white space) or `max_new_tokens`.
+
+    `batch_size` is halved for good when memory runs out, and `batch_size_reduced` tells that it was.
+    """
+
+    def __init__(self, model, tokenizer, end_ids, stop_strings, max_new_tokens, batch_size):
+        self.model, self.tokenizer = model, tokenizer
+        self.end_ids = torch.tensor(end_ids, device=model.device)
+        self.stop_strings, self.max_new_tokens = stop_strings, max_new_tokens
+        self.batch_size, self.batch_size_reduced = batch_size, False
+        self.shared_tokens = 0
+
+    @torch.inference_mode()
+    def continuations(self, prompts, done=lambda count: None):
+        """A Continuation for each prompt (a list of ids), in the order given; `done` is called with the number finished so far."""
+        shared = commonprefix(prompts)[: min(map(len, prompts)) - 1] if len(prompts) > 1 else []
+        self.shared_tokens = len(shared) if len(shared) >= SHARED_WORTH_CACHING else 0
+        beginning = self._cache_of(shared[: self.shared_tokens])
+        todo = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))  # the longest first: memory runs out early or never
+        results = {}
+        while todo:
+            batch = todo[: self.batch_size]
+            try:
+                continued = self._batch([prompts[index][self.shared_tokens :] for index in batch], beginning)
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                continued = None
+            if continued is None:  # outside of `except`, whose traceback holds on to the tensors
+                self._halve()
+                continue
+            results.update(zip(batch, continued, strict=True))
+            todo = todo[len(batch) :]
+            done(len(results))
+        return [results[index] for index in range(len(prompts))]
+
+    def _halve(self):
+        if self.batch_size == 1:
+            raise InputError(
+                "batch_size 1: out of memory; shorten the prompts (max_prompt_tokens), or choose a smaller precision or a larger machine"
+            )
+        self.batch_size, self.batch_size_reduced = self.batch_size // 2, True
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _cache_of(self, ids):
+        """Keys and values of a beginning that all prompts share, for a batch of one."""
+        cache = roomy_cache(self.model.config)
+        if ids:
+            self.model(torch.tensor([ids], device=self.model.device), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return cache
+
+    def _batch(self, prompts, beginning):
+        """Continuations of one batch. Padding stands between the shared beginning and each prompt's own part, hidden by the mask."""
+        longest = max(map(len, prompts))
+        pad = self.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for prompt in prompts], device=self.model.device)
+        mask = torch.tensor(
+            [[1] * self.shared_tokens + [0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.model.device
+        )
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, self.shared_tokens :]
+        cache = repeated(beginning, len(prompts), self.model.config)
+        new, ended = [[] for _ in prompts], [False] * len(prompts)
+        rows = list(range(len(prompts)))  # the row of the prompts that each row of the tensors belongs to
+        for _ in range(self.max_new_tokens):
+            logits = self.model(
+                ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+            ).logits
+            chosen = logits[:, -1].float().argmax(-1)
+            at_end = torch.isin(chosen, self.end_ids).tolist()
+            for row, token, end in zip(rows, chosen.tolist(), at_end, strict=True):
+                if not end:
+                    new[row].append(token)
+                ended[row] = end or self._stops(new[row])
+            keep = [index for index, row in enumerate(rows) if not ended[row]]
+            if not keep:
+                break
+            ids, positions = chosen[:, None], positions[:, -1:] + 1
+            mask = torch.cat([mask, mask.new_ones(len(rows), 1)], dim=1)
+            if len(keep) < len(rows):
+                rows = [rows[index] for index in keep]
+                keep = torch.tensor(keep, device=self.model.device)
+                ids, positions, mask = ids[keep], positions[keep], mask[keep]
+                cache.batch_select_indices(keep)
+        return [Continuation(ids, end) for ids, end in zip(new, ended, strict=True)]
+
+    def _stops(self, ids):
+        return bool(self.stop_strings) and self._cut(ids)[1]
+
+    def _cut(self, ids):
+        """(text up to the first stop string, whether there was one)."""
+        text = self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False).lstrip()
+        places = [place for place in map(text.find, self.stop_strings) if place >= 0]
+        return (text[: min(places)], True) if places else (text, False)
+
+    def text(self, ids):
+        """The summary that the tokens spell."""
+        return self._cut(ids)[0].strip()
+
+
+class RoomyLayer(DynamicLayer):
+    """A layer of a cache that has room for some tokens to come; transformers' own copies all keys and values at every token."""
+
+    room = None  # the tensors of which `keys` and `values` are the filled part
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        filled = self.get_seq_length()
+        length = filled + key_states.shape[-2]
+        if self.room is None or self.keys is not self.filled_keys or length > self.room[0].shape[-2]:
+            old, shape = (self.keys, self.values), (*key_states.shape[:2], length + ROOM)
+            self.room = tuple(new.new_empty(*shape, new.shape[-1]) for new in (key_states, value_states))
+            for room, part in zip(self.room, old, strict=True):
+                if filled:
+                    room[..., :filled, :] = part
+            self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
+        for room, new in zip(self.room, (key_states, value_states), strict=True):
+            room[..., filled:length, :] = new
+        self.keys, self.values = (room[..., :length, :] for room in self.room)
+        self.filled_keys = self.keys
+        return self.keys, self.values
+
+
+def roomy_cache(config):
+    """An empty cache for a model; layers with a sliding window stay as transformers makes them."""
+    cache = DynamicCache(config=config)
+    cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
+def repeated(cache, times, config):
+    """A copy of a cache of one row, with `times` rows."""
+    copy = roomy_cache(config)
+    for number, layer in enumerate(cache.layers):
+        if layer.get_seq_length():
+            copy.update(layer.keys.expand(times, -1, -1, -1), layer.values.expand(times, -1, -1, -1), number)
+    return copy
+
+
+def out_of_memory(error):
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error)

@@ -1,0 +1,22 @@
+"""fp32 master weights for a model that is stored, and run, in half precision."""
+
+import torch
+
+
+def spread(model, dtype, seed):
+    """Move every weight of an fp32 `model` to a random place among the numbers that `dtype` rounds to it.
+
+    Weights read from a half-precision file lie exactly on that format's grid. A training as short and gentle as fine-tuning
+    moves most of them by less than half a step of the grid, and rounding to the nearest, which autocast does in every step and
+    saving does at the end, undoes all such moves: the model would seem not to learn. From random places between grid points,
+    a move of a tenth of a step takes a tenth of the weights to the next point, so that on average nothing is lost: stochastic
+    rounding (Gupta et al., 2015) with the dice thrown once, before training. Rounded to `dtype`, the model is what it was;
+    a zero stays zero.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in model.parameters():
+            spacing = torch.ldexp(torch.full_like(weight, torch.finfo(dtype).eps), torch.frexp(weight).exponent - 1)
+            moved = weight + (torch.rand(weight.shape, generator=generator) - 0.5) * spacing
+            same = (moved.to(dtype) == weight.to(dtype)) & (weight != 0)  # it may not be: below a power of two the grid is finer
+            weight.copy_(torch.where(same, moved, weight))

@@ -1,0 +1,30 @@
+"""Training that goes on with smaller batches when memory runs out."""
+
+from accelerate.utils import find_executable_batch_size
+
+from lib.program import InputError, progress
+
+
+def with_batch_that_fits(train, batch_size, accumulation):
+    """Call train(batch_size, accumulation), again with less in a batch while memory runs out; return its result and what was tried.
+
+    Each time the batch is halved, or brought down to the next number below that divides the effective batch, and the accumulation
+    raised, so that their product stays. `train` has to start from the beginning each time.
+
+    Raises InputError if a batch of one does not fit.
+    """
+    effective, tried = batch_size * accumulation, []
+
+    def smaller():
+        size = next((size for size in range(tried[-1] // 2, 0, -1) if effective % size == 0), 0)
+        if not size:
+            raise InputError("memory ran out with one sentence in a batch; shorten max_length, choose a smaller model, or a larger machine")
+        progress(f"out of memory with {tried[-1]} in a batch; starting again with {size}, accumulated {effective // size} times")
+        return size
+
+    @find_executable_batch_size(starting_batch_size=batch_size, reduce_batch_size_fn=smaller)
+    def attempt(size):
+        tried.append(size)
+        return train(size, effective // size)
+
+    return attempt(), tried

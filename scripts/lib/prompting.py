@@ -1,0 +1,255 @@
+"""Prompts: what a model reads before it writes a summary; generation and fine-tuning use exactly the same text.
+
+Articles and references are data: a special token that is spelled out in one of them stays plain text.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+import yaml
+from transformers import AutoTokenizer, GenerationConfig
+
+from lib.program import InputError
+
+# ------------------------------------------------------------------ templates
+
+
+@dataclass(frozen=True)
+class Template:
+    """A prompt template. Shots are (article, reference) pairs; every reference is written on one line."""
+
+    name: str
+    prompt_text: str
+    stop_strings: tuple  # texts that end a summary, beside the tokens that do
+
+    def end_ids(self, tokenizer, folder):
+        """Ids of the tokens that end a summary written by the model in `folder`."""
+        return end_ids(tokenizer, folder)
+
+    def with_article(self, tokenizer, article):
+        return self.prompt_text.replace("{article}", as_data(tokenizer, article))
+
+    @staticmethod
+    def token_ids(tokenizer, text):
+        """Ids of a text that already names its special tokens; BOS stands first exactly once if the tokenizer adds one."""
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        bos = tokenizer("").input_ids[:1]
+        return ids if not bos or bos != [tokenizer.bos_token_id] or ids[:1] == bos else bos + ids
+
+    def completion_ids(self, tokenizer, reference):
+        """Ids of the completion, to follow those of the prompt."""
+        return tokenizer(self.completion(tokenizer, reference), add_special_tokens=False).input_ids
+
+    def fitted(self, tokenizer, article, limit, shots=()):
+        """(ids of the prompt, whether the article was shortened): the prompt takes at most `limit` tokens, and only the article gives way.
+
+        Raises InputError if the prompt does not fit even without an article.
+        """
+        ids = self.token_ids(tokenizer, self.prompt(tokenizer, article, shots))
+        if len(ids) <= limit:
+            return ids, False
+        article = as_data(tokenizer, article)  # now, since a special token spelled out takes more tokens than a special token
+        room = limit - len(self.token_ids(tokenizer, self.prompt(tokenizer, "", shots)))
+        while room > 0:
+            text, _ = shorten(tokenizer, article, room)
+            ids = self.token_ids(tokenizer, self.prompt(tokenizer, text, shots))
+            if len(ids) <= limit:
+                return ids, True
+            room -= len(ids) - limit
+        raise InputError(
+            f"prompt {self.name} with {len(shots)} shots: found {limit - room} tokens beside the article, expected fewer than {limit}; "
+            "allow more (max_prompt_tokens), or give fewer or shorter shots (shots, shot_article_tokens)"
+        )
+
+
+@dataclass(frozen=True)
+class PlainTemplate(Template):
+    """For base models: a text to continue."""
+
+    reference_text: str
+    between_shots: str
+
+    def prompt(self, tokenizer, article, shots=()):
+        blocks = [
+            self.with_article(tokenizer, text) + self.with_reference(tokenizer, reference) + self.between_shots for text, reference in shots
+        ]
+        return "".join(blocks) + self.with_article(tokenizer, article)
+
+    def with_reference(self, tokenizer, reference):
+        return self.reference_text.replace("{reference}", one_line(as_data(tokenizer, reference)))
+
+    def completion(self, tokenizer, reference):
+        return self.with_reference(tokenizer, reference) + tokenizer.eos_token
+
+
+@dataclass(frozen=True)
+class ChatTemplate(Template):
+    """For instruct models: a conversation, written by the tokenizer's own chat template."""
+
+    system: str
+
+    def prompt(self, tokenizer, article, shots=()):
+        return rendered(tokenizer, self.turns(tokenizer, article, shots), add_generation_prompt=True)
+
+    def turns(self, tokenizer, article, shots=()):
+        messages = [{"role": "system", "content": self.system}]
+        for text, reference in shots:
+            messages += [user(self.with_article(tokenizer, text)), assistant(one_line(as_data(tokenizer, reference)))]
+        return [*messages, user(self.with_article(tokenizer, article))]
+
+    def completion(self, tokenizer, reference):
+        return one_line(as_data(tokenizer, reference)) + self.end_of_turn(tokenizer)
+
+    def end_of_turn(self, tokenizer):
+        return end_of_turn(tokenizer, self.system)
+
+    def end_ids(self, tokenizer, folder):
+        return sorted({*end_ids(tokenizer, folder), tokenizer.convert_tokens_to_ids(self.end_of_turn(tokenizer))})
+
+
+def load_template(path):
+    """The prompt template in a YAML file (prompts/*.yaml). Raises InputError for a key that is missing, unknown or of the wrong type."""
+    texts = {"plain": ["prompt", "reference", "between_shots"], "chat": ["system", "prompt"]}
+    try:
+        keys = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {error}") from None
+    kind = keys.pop("kind", None) if isinstance(keys, dict) else None
+    if kind not in texts:
+        raise InputError(f"{path}: kind is {kind!r}; expected {' or '.join(texts)}")
+    if set(keys) != {*texts[kind], "stop"}:
+        raise InputError(
+            f"{path}: found the keys {', '.join(sorted(keys))}; a template of kind {kind} has {', '.join([*texts[kind], 'stop'])}"
+        )
+    for key in texts[kind]:
+        if not isinstance(keys[key], str):
+            raise InputError(f"{path}: {key} is {keys[key]!r}; expected a text in quotes")
+    for key, field in [("prompt", "{article}"), ("reference", "{reference}")]:
+        if key in keys and keys[key].count(field) != 1:
+            raise InputError(f"{path}: {key} has {field} {keys[key].count(field)} times; expected it once")
+    if not isinstance(keys["stop"], list) or not all(isinstance(text, str) and text for text in keys["stop"]):
+        raise InputError(f"{path}: stop is {keys['stop']!r}; expected a list of texts, or []")
+    if kind == "plain" and not keys["stop"]:
+        raise InputError(f"{path}: stop is empty; a base model needs a text that ends a summary")
+    common = {"name": Path(path).stem, "prompt_text": keys["prompt"], "stop_strings": tuple(keys["stop"])}
+    if kind == "plain":
+        return PlainTemplate(**common, reference_text=keys["reference"], between_shots=keys["between_shots"])
+    return ChatTemplate(**common, system=keys["system"])
+
+
+def user(content):
+    return {"role": "user", "content": content}
+
+
+def assistant(content):
+    return {"role": "assistant", "content": content}
+
+
+def rendered(tokenizer, messages, **options):
+    if not tokenizer.chat_template:
+        raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; use the template for base models (prompt: plain)")
+    try:
+        return tokenizer.apply_chat_template(messages, tokenize=False, **options)
+    except jinja2.TemplateError as error:
+        raise InputError(
+            f"{tokenizer.name_or_path}: its chat template refuses the conversation: {error}; write a prompt template that suits it"
+        ) from None
+
+
+@lru_cache
+def end_of_turn(tokenizer, system):
+    """The special token that the chat template writes after an assistant's last words."""
+    messages = [{"role": "system", "content": system}, user("Article.")]
+    prompt, answer = rendered(tokenizer, messages, add_generation_prompt=True), "Summary."
+    after = special_tokens(tokenizer).match(rendered(tokenizer, [*messages, assistant(answer)]).removeprefix(prompt + answer))
+    if after is None:
+        raise InputError(f"{tokenizer.name_or_path}: its chat template does not end a turn with a special token; use prompt: plain")
+    return after[0]
+
+
+# ------------------------------------------------------------------ articles and references
+
+
+def as_data(tokenizer, text):
+    """The text, stripped, with a space inside whatever the tokenizer would read as a special token."""
+    return special_tokens(tokenizer).sub(lambda match: f"{match[0][0]} {match[0][1:]}", text.strip())
+
+
+@lru_cache
+def special_tokens(tokenizer):
+    added = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    longest_first = sorted(
+        (token for token in added | set(tokenizer.all_special_tokens) if len(token) > 1), key=lambda token: (-len(token), token)
+    )
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+def one_line(text):
+    return " ".join(text.split())
+
+
+def shorten(tokenizer, article, tokens):
+    """(text, was_truncated): the longest beginning of the article, cut between two tokens, that takes at most `tokens` tokens."""
+    offsets = tokenizer(article, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
+    if len(offsets) <= tokens:
+        return article, False
+    keep = tokens
+    while keep > 0:
+        # the tokens of one character share its offsets; cut before it if it is not whole
+        text = article[: min(offsets[keep - 1][1], max(offsets[keep][0], offsets[keep - 1][0]))]
+        excess = len(tokenizer(text, add_special_tokens=False).input_ids) - tokens
+        if excess <= 0:
+            return text, True
+        keep -= excess
+    return "", True
+
+
+# ------------------------------------------------------------------ tokenizers
+
+
+def ready_tokenizer(folder):
+    """The tokenizer of a model folder: padding on the left, and a pad token that ends no summary (`tokenizer.pad_token` tells which).
+
+    Raises InputError if the folder has no tokenizer, or none that can pad without growing the model's vocabulary.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: no tokenizer that can be read: {error}; fetch the model again") from None
+    if not tokenizer.is_fast:
+        raise InputError(f"{folder}: the tokenizer does not tell where its tokens stand in a text; expected a tokenizer.json in the folder")
+    if tokenizer.eos_token is None:
+        raise InputError(
+            f"{folder}: the tokenizer has no end-of-text token, so nothing could end a summary; set eos_token in tokenizer_config.json"
+        )
+    tokenizer.pad_token = pad_token(tokenizer, end_ids(tokenizer, folder))
+    return tokenizer
+
+
+def end_ids(tokenizer, folder):
+    """Ids that end a text: the tokenizer's end, and those of the model's generation_config.json."""
+    ids = {tokenizer.eos_token_id}
+    if (Path(folder) / "generation_config.json").is_file():
+        named = GenerationConfig.from_pretrained(folder, local_files_only=True).eos_token_id
+        ids |= set(named if isinstance(named, list) else [] if named is None else [named])
+    return sorted(ids)
+
+
+def pad_token(tokenizer, ends):
+    """A special token of the tokenizer that means nothing in a prompt: its own pad token, one made for it, a reserved or an unused one."""
+    used = (tokenizer.chat_template or "") + (tokenizer.bos_token or "")
+    free = {token.content: id for id, token in sorted(tokenizer.added_tokens_decoder.items()) if token.special and id not in ends}
+    if tokenizer.pad_token in free and tokenizer.pad_token not in used:
+        return tokenizer.pad_token
+    free = [token for token in free if token not in used]
+    for sought in ("pad", "reserved", "unk", ""):
+        matching = [token for token in free if sought in token.lower()]
+        if matching:
+            return matching[-1] if sought == "" else matching[0]
+    raise InputError(
+        f"{tokenizer.name_or_path}: no special token is free to serve as padding; found {', '.join(tokenizer.all_special_tokens)}; "
+        "name a pad_token of its own, which the model's embedding has a row for, in tokenizer_config.json"
+    )

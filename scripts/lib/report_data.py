@@ -1,0 +1,185 @@
+"""What a run has measured: every file of results/{run}/ that the report reads, as nested records whose missing keys name their file."""
+
+import csv
+from pathlib import Path
+
+import yaml
+
+from lib.program import InputError
+from lib.records import read_json, read_jsonl, read_parquet
+
+NER_PARTS = ("audit", "cleaning", "labels", "training", "metrics", "errors", "sentences")
+SPLITS = ("train", "validation", "test")
+NAMES = ("system", "kind", "parent", "layer")  # columns of tables that hold names, whatever these look like
+SCORES = ("rouge1", "rouge2", "rougeL", "rougeLsum", "bertscore_precision", "bertscore_recall", "bertscore_f1")
+
+
+class MissingKeyError(KeyError, InputError):
+    """A key that a file lacks: a KeyError for templates, one line for whoever runs the script."""
+
+    __str__ = InputError.__str__
+
+
+class Record(dict):
+    """A JSON object that knows where it came from. Keys are read as attributes in templates; a missing one names file and key."""
+
+    def __init__(self, values, source, path=""):
+        super().__init__((key, record(value, source, f"{path}.{key}".lstrip("."))) for key, value in values.items())
+        self.__dict__.update(_source=source, _path=path)
+
+    def __missing__(self, key):
+        raise MissingKeyError(self.lack(key))
+
+    def __getattr__(self, key):
+        if key.startswith("__"):
+            raise AttributeError(key)
+        try:
+            return self[key]
+        except MissingKeyError as error:
+            raise AttributeError(str(error)) from None
+
+    def lack(self, key):
+        found, path = ", ".join(map(str, self)) or "nothing", f"{self._path}.{key}".lstrip(".")
+        return f"{self._source}: there is no key {path}; found {found}; run the rule that writes the file again"
+
+
+def record(value, source, path=""):
+    if isinstance(value, Record):
+        return value
+    if isinstance(value, dict):
+        return Record(value, source, path)
+    if isinstance(value, list):
+        return [record(item, source, f"{path}.{position}".lstrip(".")) for position, item in enumerate(value)]
+    return value
+
+
+# ------------------------------------------------------------------ which files
+
+
+def is_sparse(systems, name):
+    """Whether a system is pruned or descends from one that is."""
+    return systems[name]["kind"] == "prune" or "parent" in systems[name] and is_sparse(systems, systems[name]["parent"])
+
+
+def used_assets(config):
+    """The names under `models` and `datasets` that this run works with."""
+    summarization = config["summarization"]
+    models = [system["model"] for system in summarization["systems"].values() if "model" in system]
+    names = [config["ner"]["backbone"], *models, summarization["bertscore"]["model"], *config["ner"]["datasets"], summarization["dataset"]]
+    return list(dict.fromkeys(names))
+
+
+def system_files(systems, name):
+    """What the report reads of a system: {part: file name in the system's folder}."""
+    files = {"scores": "scores.json", "speed": "speed.json", "predictions": "predictions.jsonl"}
+    kind = systems[name]["kind"]
+    if kind != "lead":
+        files["generation"] = "generation.json"
+    if kind == "finetune":
+        files |= {"log": "training_log.jsonl", "training": "training.json"}
+    if is_sparse(systems, name):
+        files["sparsity"] = "sparsity.csv"
+    return files
+
+
+def run_files(config):
+    """Every file under results/{run}/ that the report reads."""
+    systems = config["summarization"]["systems"]
+    return [
+        "config.yaml",
+        "config_differences.json",
+        "environment.json",
+        *(f"assets/{name}.json" for name in used_assets(config)),
+        *(f"ner/{name}.json" for name in NER_PARTS),
+        "ner/training_log.jsonl",
+        "summarization/split.json",
+        "summarization/test.parquet",
+        "summarization/stats.json",
+        "summarization/comparison.csv",
+        *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(systems, name).values()),
+    ]
+
+
+# ------------------------------------------------------------------ reading them
+
+
+def load_run(folder):
+    """The run in results/{run}: config, preset, assets, models, ner, summ. Raises InputError for what is missing."""
+    folder = Path(folder)
+    config_text = (folder / "config.yaml").read_text(encoding="utf-8")
+    config = Record(yaml.safe_load(config_text), folder / "config.yaml")
+    missing = [path for path in run_files(config) if not (folder / path).is_file()]
+    if missing:
+        raise InputError(f"{folder / missing[0]}: there is no such file; expected what the run measured; run the workflow, which makes it")
+    assets = {name: json_record(folder / "assets" / f"{name}.json") for name in used_assets(config)}
+    return Record(
+        {
+            "config": config,
+            "config_text": config_text,
+            "differences": json_record(folder / "config_differences.json"),
+            "environment": json_record(folder / "environment.json"),
+            "preset": config["run"],
+            "assets": assets,
+            "models": config["models"],
+            "datasets": config["datasets"],
+            "ner": load_ner(folder / "ner"),
+            "summ": load_summarization(folder / "summarization", config["summarization"]["systems"]),
+        },
+        folder,
+    )
+
+
+def load_ner(folder):
+    """`counts` gives rows, tokens and entities of the merged data: split → data set → counts."""
+    parts = {name: json_record(folder / f"{name}.json") for name in NER_PARTS}
+    counts = {split: {} for split in SPLITS}
+    for part in parts["cleaning"]["splits"]:
+        counts[part["split"]][part["dataset"]] = part["kept"]
+    return {**parts, "log": lines(folder / "training_log.jsonl"), "counts": counts}
+
+
+def load_summarization(folder, systems):
+    split, test = json_record(folder / "split.json"), read_parquet(folder / "test.parquet", ["id", "article", "reference"])
+    return {
+        "split": split,
+        "sizes": {name: split[name]["sampled"] for name in SPLITS},
+        "stats": json_record(folder / "stats.json"),
+        "test": {row["id"]: record(row, folder / "test.parquet") for row in test},
+        "comparison": Record({row["system"]: row for row in table(folder / "comparison.csv")}, folder / "comparison.csv"),
+        "systems": {name: load_system(folder / "systems" / name, systems, name) for name in systems},
+    }
+
+
+def load_system(folder, systems, name):
+    readers = {".json": json_record, ".jsonl": lines, ".csv": sparsity}
+    parts = {part: readers[Path(file).suffix](folder / file) for part, file in system_files(systems, name).items()}
+    return Record({"name": name, "config": systems[name], **parts}, folder)
+
+
+def json_record(path):
+    return record(read_json(path), path)
+
+
+def lines(path):
+    return [record(row, path, f"line {number}") for number, row in enumerate(read_jsonl(path), 1)]
+
+
+def table(path):
+    """Rows of a CSV file: numbers as numbers, empty cells as None."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return [{key: value if key in NAMES else number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def number(text):
+    if text == "":
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
+
+
+def sparsity(path):
+    return Record({row["layer"]: row for row in table(path)}, path)

@@ -1,0 +1,107 @@
+"""A language of the report: its digits, units and fixed phrases.
+
+Figures come out as Markup: they hold nothing that Markdown could misread.
+"""
+
+from markupsafe import Markup
+
+from lib.program import InputError
+
+PERSIAN = str.maketrans("0123456789.,", "۰۱۲۳۴۵۶۷۸۹٫٬")
+LRM, RLM = "\u200e", "\u200f"
+SIGNIFICANT = 0.05
+NOTHING = "–"
+
+
+class Language:
+    """`texts` is the language's text file: nested keys with phrases, in which {name} stands for a value."""
+
+    def __init__(self, code, texts, source):
+        self.code, self.texts, self.source = code, texts, source
+
+    def phrase(self, key, **values):
+        """A fixed phrase with its values put in; the values are Markup, or are known to be harmless."""
+        return Markup(self.entry(key).format(**values))
+
+    def entry(self, key):
+        node = self.texts
+        for part in key.split("."):
+            if not isinstance(node, dict) or part not in node:
+                raise InputError(f"{self.source}: there is no text {key!r}; expected one for every key of the other language; add it")
+            node = node[part]
+        return node
+
+    # ------------------------------------------------------------------ figures
+
+    def figure(self, text):
+        """A number written in Latin digits, a point and commas, in the language's own digits and signs."""
+        if self.code == "fa":
+            # a mark keeps the number from joining the Latin word before it, another keeps the minus on the number's left
+            return Markup(RLM + text.translate(PERSIAN).replace("-", f"{LRM}−"))
+        return Markup(text.replace("-", "−"))
+
+    def ordered(self, text):
+        """A Latin name at the beginning of a line, kept apart from a Latin word that may follow."""
+        return Markup(f"{text}{RLM}") if self.code == "fa" else Markup(text)
+
+    def num(self, value, digits=1):
+        if value is None:
+            return Markup(NOTHING)
+        text = f"{value:,.{digits}f}"
+        return self.figure(text.lstrip("-") if not text.strip("-0.,") else text)  # no −0.0
+
+    def integer(self, value):
+        return self.num(value, 0)
+
+    def scientific(self, value):
+        """A small number such as a learning rate, as 2.0e-5."""
+        return Markup(NOTHING) if value is None else self.figure(f"{value:.1e}".replace("e-0", "e-").replace("e+00", ""))
+
+    def percent(self, fraction, digits=1):
+        return Markup(NOTHING) if fraction is None else self.phrase("units.percent", value=self.num(100 * fraction, digits))
+
+    def interval(self, block, digits=1):
+        """`value [low, high]`, for a block of scores in percent."""
+        values = {part: self.num(block[part], digits) for part in ("value", "low", "high")}
+        return self.isolated(self.phrase("units.interval", **values))
+
+    def fraction(self, block, digits=3):
+        """`value [low, high]`, for a block of scores between 0 and 1."""
+        return self.interval(block, digits)
+
+    def isolated(self, text):
+        """Text whose parts keep their reading order beside Latin words."""
+        return Markup(f"\u2067{text}\u2069") if self.code == "fa" else text
+
+    def p_value(self, p):
+        if p < 0.001:
+            return self.phrase("units.p_below", value=self.num(0.001, 3))
+        return self.phrase("units.p", value=self.num(p, 3 if p < 0.0995 else 2))
+
+    def seconds(self, seconds):
+        if seconds is None:
+            return Markup(NOTHING)
+        for unit, size in (("hours", 3600), ("minutes", 60)):
+            if seconds >= 2 * size:
+                return self.phrase(f"units.{unit}", value=self.num(seconds / size))
+        return self.phrase("units.seconds", value=self.num(seconds))
+
+    def gigabytes(self, number):
+        return Markup(NOTHING) if number is None else self.phrase("units.gigabytes", value=self.num(number / 1e9, 2))
+
+    def megabytes(self, number):
+        return Markup(NOTHING) if number is None else self.phrase("units.megabytes", value=self.num(number / 1e6, 1))
+
+    # ------------------------------------------------------------------ judgements
+
+    def difference(self, difference, p, digits=1):
+        """A phrase chosen by the paired test: higher, lower, or not clearly different."""
+        values = {"difference": self.num(abs(difference), digits), "p": self.p_value(p)}
+        return self.isolated(self.phrase(f"versus.{judged(difference, p)}", **values))
+
+
+def judged(difference, p):
+    """`higher` or `lower` where the test finds a difference, else `unclear`."""
+    if p >= SIGNIFICANT or difference == 0:
+        return "unclear"
+    return "higher" if difference > 0 else "lower"

@@ -1,0 +1,53 @@
+"""Sentences through the tagger: windows of subwords in, one tag for each word out."""
+
+from dataclasses import dataclass
+
+from lib.alignment import aligned_labels, by_sentence, windows
+from lib.labels import LabelScheme
+from lib.tagger import predict
+
+
+@dataclass
+class Encoder:
+    """Makes windows of sentences: dicts for lib.tagger's Collator and `predict`.
+
+    scheme, alignment   needed for windows with labels only
+    """
+
+    tokenizer: object
+    max_length: int
+    scheme: LabelScheme | None = None
+    alignment: str | None = None
+
+    def words(self, sentences):
+        """Windows of `sentences` (lists of words): sentence, input_ids, starts."""
+        for window in windows(self.tokenizer, sentences, self.max_length):
+            yield {"sentence": window.sentence, "input_ids": window.input_ids, "starts": window.starts}
+
+    def rows(self, rows):
+        """Windows of `rows` (dicts of tokens, ner_tags and source): sentence, input_ids, starts, labels, source (a number)."""
+        ids = {label: number for number, label in enumerate(self.scheme.labels)}
+        sources = {source: number for number, source in enumerate(self.scheme.sources)}
+        for window in windows(self.tokenizer, [row["tokens"] for row in rows], self.max_length):
+            row = rows[window.sentence]
+            yield {
+                "sentence": window.sentence,
+                "input_ids": window.input_ids,
+                "starts": window.starts,
+                "labels": aligned_labels(window, row["ner_tags"], ids, self.alignment),
+                "source": sources[row["source"]],
+            }
+
+
+def tag_words(model, encoded, count, collator, batch_size, precision):
+    """For each of `count` sentences a tag a word and its probability, and the mean loss a word (0 for windows without labels).
+
+    encoded   windows, as Encoder makes them
+    """
+    results = predict(model, encoded, collator, batch_size, precision)
+    sentences = [window["sentence"] for window in encoded]
+    names = model.config.id2label
+    tags = by_sentence([[names[number] for number in ids.tolist()] for ids, _, _ in results], sentences, count)
+    scores = by_sentence([values.tolist() for _, values, _ in results], sentences, count)
+    loss = sum(loss for _, _, loss in results) / max(1, sum(map(len, tags)))
+    return tags, scores, loss

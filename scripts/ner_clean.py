@@ -1,0 +1,263 @@
+r"""Bring data sets of tagged sentences onto one scheme, clean them step by step, and merge them.
+
+    python scripts/ner_clean.py --folders CONLL_DIR PERSIAN_DIR --datasets '[{"name": "conll2003", …}, {"name": …}]' \
+        --cleaning '{"drop_empty": true, …}' --label-scheme masked_union --seed 42 \
+        --train TRAIN.parquet --validation VALIDATION.parquet --test TEST.parquet --labels LABELS.json --report CLEANING.json
+
+reads    *_DIR          data sets as the hub lays them out, in the order of --datasets
+writes   *.parquet      tokens, ner_tags (IOB2 names with '-'), language, source; data sets one after the other, rows in their order
+         LABELS.json    the scheme: name, types, labels in the order of their ids, and for each source its data set, language and types
+         CLEANING.json  what each step does and did, per data set and split; rows and entities before and after; rows of each source
+
+--datasets holds what ner.datasets of the configuration says, as lists, so that the order of data sets and of sources counts.
+Splits are not drawn anew; where a data set has no validation split, a seeded tenth of its train sentences becomes one.
+"""
+
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+
+import lib.offline  # noqa: F401
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lib.cleaning import HELD_OUT, ROW_STEPS, RULES, clean_row, held_out, is_iob2, key_of, sample, tagging_of
+from lib.labels import SCHEMES, LabelScheme, only
+from lib.ner_data import BATCH, SPLITS, DatasetSpec, RawDataset, SourceFinder, TagReader, entity_counts
+from lib.program import InputError, existing_folder, json_value, parser, program, progress
+from lib.publish import whole
+from lib.records import parquet_batches, write_json
+
+SCHEMA = pa.schema(
+    [("tokens", pa.list_(pa.string())), ("ner_tags", pa.list_(pa.string())), ("language", pa.string()), ("source", pa.string())]
+)
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--folders", required=True, type=existing_folder, nargs="+")
+    command.add_argument("--datasets", required=True, type=json_value)
+    command.add_argument("--cleaning", required=True, type=json_value, help="the steps, each true or false")
+    command.add_argument("--label-scheme", required=True, choices=SCHEMES)
+    command.add_argument("--seed", required=True, type=int)
+    for split in SPLITS:
+        command.add_argument(f"--{split}", required=True)
+    command.add_argument("--labels", required=True)
+    command.add_argument("--report", required=True)
+    args = command.parse_args(argv)
+    if len(args.folders) != len(args.datasets):
+        command.error(f"--folders: found {len(args.folders)} for {len(args.datasets)} data sets; expected one for each")
+    if set(args.cleaning) != set(RULES):
+        command.error(f"--cleaning: found {', '.join(sorted(args.cleaning))}; expected {', '.join(RULES)}")
+    return args
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    steps = [step for step in RULES if args.cleaning[step]]
+    specs = [DatasetSpec.of(entry) for entry in args.datasets]
+    scheme = LabelScheme.of(args.label_scheme, specs)
+    report = Report()
+    with tempfile.TemporaryDirectory() as work, ExitStack() as outputs:
+        stores = {}  # (data set, split as downloaded) → the file of its rows, cleaned one by one
+        frames = []
+        for spec, folder in zip(specs, args.folders, strict=True):
+            raw = RawDataset(spec, folder)
+            sources = SourceFinder(raw)
+            for split in raw.splits:
+                stores[spec.name, split] = store = Path(work) / f"{len(stores)}.arrow"
+                frames.append(clean_rows(raw, split, sources, scheme, steps, store, report))
+                progress(f"{spec.name} {split}: {len(frames[-1])} rows cleaned")
+        frame = choose_rows(pd.concat(frames, ignore_index=True), specs, steps, args.seed, report)
+
+        paths = {split: outputs.enter_context(whole(getattr(args, split))) for split in SPLITS}
+        for split, path in paths.items():
+            rows = write_split(path, frame[frame["split"] == split], stores, specs, report, split)
+            if not rows:
+                raise InputError(f"ner.datasets: no sentence is left in {split}; expected some; raise its limits, or look at {args.report}")
+            progress(f"{split}: {rows} sentences")
+        check(paths, steps, scheme)
+        write_json(outputs.enter_context(whole(args.labels)), scheme.as_dict())
+        write_json(outputs.enter_context(whole(args.report)), report.as_dict(scheme, specs, args.cleaning))
+
+
+def clean_rows(raw, split, sources, scheme, steps, store, report):
+    """Write the rows of a split, cleaned one by one, to `store`; return a frame with a line a row that is left."""
+    spec, tags_of = raw.spec, TagReader(raw.spec)
+    where = spec.name, split
+    columns = {"row": [], "key": [], "tagging": [], "length": []}
+    written = 0
+    with pa.OSFile(str(store), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        for rows in raw.batches(split):
+            kept = []
+            for row in rows:
+                tags = tags_of.read(row, split)
+                source = sources.of(row.tokens, tags)
+                report.downloaded(where, source, row.tokens, tags)
+                tokens, tags, changed = clean_row(row.tokens, only(tags, scheme.types), spec.language, steps)
+                for step, count in changed.items():
+                    report.changed(step, where, rows=1, removed=step == "drop_empty" and not tokens, tokens=count)
+                if not tokens:
+                    if "drop_empty" not in steps:
+                        raise InputError(
+                            f"data set {spec.name}, split {split}, row {row.number}: a sentence without tokens; expected at least one; "
+                            "turn on ner.cleaning.drop_empty"
+                        )
+                    if not row.tokens:  # there was no token to drop
+                        report.changed("drop_empty", where, rows=1, removed=1, tokens=0)
+                    continue
+                columns["row"].append(written + len(kept))
+                columns["key"].append(key_of(tokens, spec.language))
+                columns["tagging"].append(tagging_of(tokens, tags))
+                columns["length"].append(len(tokens))
+                kept.append({"tokens": tokens, "ner_tags": tags, "language": spec.language, "source": source})
+            writer.write_table(pa.Table.from_pylist(kept, schema=SCHEMA))
+            written += len(kept)
+    types = {"row": np.int64, "key": np.uint64, "tagging": np.uint64, "length": np.int32}
+    return pd.DataFrame({name: np.array(values, dtype=types[name]) for name, values in columns.items()}).assign(
+        dataset=spec.name, downloaded_split=split, split=split
+    )
+
+
+def choose_rows(frame, specs, steps, seed, report):
+    """The lines of the rows that stay, with the split that each belongs to."""
+    for spec in specs:
+        mine = frame["dataset"] == spec.name
+        if not (mine & (frame["split"] == "validation")).any():
+            train = mine & (frame["split"] == "train")
+            chosen = held_out(frame.loc[train, "key"].to_numpy(), seed, f"{spec.name}/validation")
+            frame.loc[frame.index[train][chosen], "split"] = "validation"
+            report.held_out[spec.name] = int(chosen.sum())
+    for step, gone in ROW_STEPS.items():
+        if step in steps:
+            removed = gone(frame)
+            for where, lines in frame[removed].groupby(["dataset", "split"], sort=False):
+                report.changed(step, where, rows=len(lines), removed=len(lines), tokens=int(lines["length"].sum()))
+            frame = frame[~removed]
+    kept = []
+    for spec in specs:
+        for split in SPLITS:
+            lines = frame[(frame["dataset"] == spec.name) & (frame["split"] == split)]
+            report.left[spec.name, split] = len(lines)
+            kept.append(lines.iloc[sample(len(lines), spec.limit.get(split), seed, f"{spec.name}/{split}")])
+    return pd.concat(kept)
+
+
+def write_split(path, lines, stores, specs, report, split):
+    """Write the rows that `lines` name to `path`, data set by data set; return how many there are."""
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for spec in specs:
+            for downloaded in SPLITS:
+                chosen = lines.loc[(lines["dataset"] == spec.name) & (lines["downloaded_split"] == downloaded), "row"].to_numpy()
+                if not len(chosen):
+                    continue
+                with pa.memory_map(str(stores[spec.name, downloaded])) as file:
+                    table = pa.ipc.open_file(file).read_all()
+                    for start in range(0, len(chosen), BATCH):
+                        batch = table.take(pa.array(np.sort(chosen)[start : start + BATCH]))
+                        for row in batch.select(["ner_tags", "source"]).to_pylist():
+                            report.kept((spec.name, split), row["source"], row["ner_tags"])
+                        writer.write_table(batch)
+    return len(lines)
+
+
+def check(paths, steps, scheme):
+    """What training and evaluation rely on; a failure is a fault of this script."""
+    keys = {split: set() for split in paths}
+    for split, path in paths.items():
+        for rows in parquet_batches(path, SCHEMA.names, BATCH):
+            for row in rows:
+                assert row["tokens"] and len(row["tokens"]) == len(row["ner_tags"]), row
+                assert set(row["ner_tags"]) <= set(scheme.labels), row
+                assert "repair_bio" not in steps or is_iob2(row["ner_tags"]), row
+                keys[split].add(key_of(row["tokens"], row["language"]))
+    if "deduplicate_across" in steps:
+        for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
+            assert not keys[one] & keys[other], f"a sentence of {one} is in {other}"
+
+
+class Report:
+    """What the steps did: counted while rows pass."""
+
+    def __init__(self):
+        self.changes = {}  # (step, (data set, split)) → Counter of rows, removed, tokens
+        self.rows, self.tokens, self.entities = Counter(), Counter(), {}
+        self.sources, self.sources_left = Counter(), Counter()
+        self.entities_left, self.rows_left, self.tokens_left = {}, Counter(), Counter()
+        self.left, self.held_out = {}, {}
+
+    def downloaded(self, where, source, tokens, tags):
+        self.rows[where] += 1
+        self.tokens[where] += len(tokens)
+        self.entities.setdefault(where, Counter()).update(entity_counts(tags))
+        self.sources[where, source] += 1
+
+    def changed(self, step, where, rows, removed, tokens):
+        self.changes.setdefault((step, where), Counter()).update(rows=rows, removed=int(removed), tokens=tokens)
+
+    def kept(self, where, source, tags):
+        self.rows_left[where] += 1
+        self.tokens_left[where] += len(tags)
+        self.entities_left.setdefault(where, Counter()).update(entity_counts(tags))
+        self.sources_left[where, source] += 1
+
+    def as_dict(self, scheme, specs, cleaning):
+        places = [(spec.name, split) for spec in specs for split in SPLITS]
+        return {
+            "label_scheme": scheme.name,
+            "steps": [
+                {
+                    "step": step,
+                    "on": cleaning[step],
+                    "rule": rule,
+                    "changes": [
+                        {"dataset": where[0], "split": where[1], **{name: change[name] for name in ("rows", "removed", "tokens")}}
+                        for where in places
+                        if (change := self.changes.get((step, where)))
+                    ],
+                }
+                for step, rule in RULES.items()
+            ],
+            "held_out": [
+                {"dataset": name, "from": "train", "to": "validation", "share": HELD_OUT, "rows": rows}
+                for name, rows in self.held_out.items()
+            ],
+            "splits": [
+                {
+                    "dataset": where[0],
+                    "split": where[1],
+                    "downloaded": {
+                        "rows": self.rows[where],
+                        "tokens": self.tokens[where],
+                        "entities": in_order(self.entities.get(where), scheme),
+                    },
+                    "cleaned_rows": self.left[where],
+                    "kept": {
+                        "rows": self.rows_left[where],
+                        "tokens": self.tokens_left[where],
+                        "entities": in_order(self.entities_left.get(where), scheme),
+                    },
+                    "sources": {
+                        source: {"downloaded": self.sources[where, source], "kept": self.sources_left[where, source]}
+                        for source, entry in scheme.sources.items()
+                        if entry["dataset"] == where[0]
+                    },
+                }
+                for where in places
+            ],
+        }
+
+
+def in_order(counts, scheme):
+    """Entity counts in the order of the scheme's types, then the types that the scheme leaves out."""
+    counts = counts or {}
+    return {label: counts[label] for label in (*scheme.types, *sorted(set(counts) - set(scheme.types))) if label in counts}
+
+
+if __name__ == "__main__":
+    main()

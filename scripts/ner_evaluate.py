@@ -1,0 +1,151 @@
+r"""Score the tagger on validation and test (seqeval's strict IOB2), with bootstrap intervals, and look at its errors.
+
+    python scripts/ner_evaluate.py --model MODEL_DIR --validation VALIDATION.parquet --test TEST.parquet --labels LABELS.json \
+        --batch-size 24 --precision auto --seed 42 --metrics METRICS.json --predictions PREDICTIONS.jsonl --errors ERRORS.json
+
+reads    MODEL_DIR          a tagger, as ner_train.py writes it
+         *.parquet          tokens, ner_tags, language, source
+         LABELS.json        the label scheme, as ner_clean.py writes it
+writes   METRICS.json       for validation and test: overall, by_language, by_type, majority_baseline (all O)
+         PREDICTIONS.jsonl  split, row, source, gold and predicted tags
+         ERRORS.json        of test: how many errors of each kind and type, the commonest with sentences, and a confusion table of types
+
+A sentence is scored on the types that its source annotates; predicted entities of other types are counted in outside_annotation.
+"""
+
+from collections import Counter
+from contextlib import ExitStack
+
+import lib.offline  # noqa: F401
+
+import numpy as np
+import torch
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
+from transformers import AutoTokenizer
+
+from lib.device import resolve_precision
+from lib.labels import OUTSIDE, LabelScheme, only
+from lib.ner_scores import Scores, compare, confusion
+from lib.program import InputError, existing_file, model_folder, parser, program, progress
+from lib.publish import whole
+from lib.records import read_parquet, write_json, write_jsonl
+from lib.tagger import Collator, load_tagger
+from lib.tagging import Encoder, tag_words
+
+SPLITS = ("validation", "test")
+COMMONEST, EXAMPLES = 12, 3  # errors shown, and sentences for each
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--model", required=True, type=model_folder)
+    for split in SPLITS:
+        command.add_argument(f"--{split}", required=True, type=existing_file)
+    command.add_argument("--labels", required=True, type=existing_file)
+    command.add_argument("--batch-size", required=True, type=int, help="windows in a batch")
+    command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
+    command.add_argument("--seed", required=True, type=int, help="of the bootstrap")
+    command.add_argument("--metrics", required=True)
+    command.add_argument("--predictions", required=True)
+    command.add_argument("--errors", required=True)
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    scheme = LabelScheme.read(args.labels)
+    model, tokenizer = load_tagger(args.model), AutoTokenizer.from_pretrained(args.model, local_files_only=True)
+    found = [model.config.id2label[number] for number in range(model.config.num_labels)]
+    if found != scheme.labels:
+        raise InputError(
+            f"{args.model}: its labels are {', '.join(found)}; {args.labels} has {', '.join(scheme.labels)}; train the model again"
+        )
+    encoder = Encoder(tokenizer, tokenizer.model_max_length, scheme, "first")
+    collator = Collator(tokenizer.pad_token_id, torch.tensor([scheme.silent(source) for source in scheme.sources]))
+
+    metrics, predictions = {}, []
+    for split in SPLITS:
+        rows = read_parquet(getattr(args, split), ["tokens", "ner_tags", "language", "source"])
+        progress(f"tagging {len(rows)} sentences of {split}")
+        tags, _, loss = tag_words(model, list(encoder.rows(rows)), len(rows), collator, args.batch_size, resolve_precision(args.precision))
+        metrics[split] = split_metrics(rows, tags, loss, scheme, args.seed)
+        predictions += [
+            {"split": split, "row": number, "source": row["source"], "gold": row["ner_tags"], "predicted": guess}
+            for number, (row, guess) in enumerate(zip(rows, tags, strict=True))
+        ]
+        progress(f"{split}: F1 {metrics[split]['overall']['f1']['value']:.3f}")
+    with ExitStack() as outputs:
+        paths = [outputs.enter_context(whole(path)) for path in (args.metrics, args.predictions, args.errors)]
+        write_json(paths[0], metrics)
+        write_jsonl(paths[1], predictions)
+        write_json(paths[2], errors(rows, tags, scheme))
+
+
+def split_metrics(rows, tags, loss, scheme, seed):
+    """What the metrics file says of a split."""
+    gold = [row["ner_tags"] for row in rows]
+    annotated = [scheme.annotated(row["source"]) for row in rows]
+    languages = np.array([row["language"] for row in rows])
+    scores = Scores(gold, tags, annotated, scheme.types)
+    agree_with_seqeval(scores, gold, tags, annotated)
+    overall, by_type = scores.summary(seed)
+    by_language = {}
+    for language in dict.fromkeys(languages.tolist()):
+        block, types = scores.summary(seed, languages == language)
+        by_language[language] = block | {"by_type": {name: entry for name, entry in types.items() if entry["support"]}}
+    majority, _ = Scores(gold, [[OUTSIDE] * len(right) for right in gold], annotated, scheme.types).summary(seed)
+    return {
+        "overall": overall | {"loss": loss, "outside_annotation": int(scores.outside.sum())},
+        "by_language": by_language,
+        "by_type": by_type,
+        "majority_baseline": majority,
+    }
+
+
+def agree_with_seqeval(scores, gold, tags, annotated):
+    """Hold our F1 against seqeval's own; a difference is a fault of lib.ner_scores."""
+    sides = ([only(sentence, known) for sentence, known in zip(side, annotated, strict=True)] for side in (gold, tags))
+    theirs = f1_score(*sides, mode="strict", scheme=IOB2, zero_division=0) if scores.entities[:, :, 1:].any() else 0.0
+    ours = scores.point()["f1"]
+    assert abs(ours - theirs) < 1e-9, f"F1 {ours}, by seqeval {theirs}"
+
+
+def errors(rows, tags, scheme):
+    """Kinds of errors by type with examples, the commonest first, and the confusion of types; on annotated types only."""
+    gold, predicted, counts, examples = [], [], Counter(), {}
+    for number, (row, guess) in enumerate(zip(rows, tags, strict=True)):
+        known = scheme.annotated(row["source"])
+        gold.append(only(row["ner_tags"], known))
+        predicted.append(only(guess, known))
+        for kind, expected, found in compare(gold[-1], predicted[-1]):
+            error = kind, expected and expected[0], found and found[0]
+            counts[error] += 1
+            if len(examples.setdefault(error, [])) < EXAMPLES:
+                examples[error].append(
+                    {
+                        "row": number,
+                        "language": row["language"],
+                        "source": row["source"],
+                        "tokens": row["tokens"],
+                        "gold": expected and list(expected),
+                        "predicted": found and list(found),
+                    }
+                )
+    kinds = Counter()
+    for (kind, _, _), count in counts.items():
+        kinds[kind] += count
+    return {
+        "split": "test",
+        "kinds": dict(kinds.most_common()),
+        "commonest": [
+            {"kind": error[0], "gold_type": error[1], "predicted_type": error[2], "count": count, "examples": examples[error]}
+            for error, count in counts.most_common(COMMONEST)
+        ],
+        "confusion": confusion(gold, predicted, scheme.types),
+    }
+
+
+if __name__ == "__main__":
+    main()

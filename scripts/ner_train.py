@@ -1,0 +1,285 @@
+r"""Train the tagger: a token classifier of our own over an XLM-R encoder (transformers' Trainer).
+
+    python scripts/ner_train.py --backbone MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --labels LABELS.json \
+        --training '{"num_train_epochs": 1, …}' --alignment first --max-length 512 --dropout 0.1 --precision auto \
+        --embedding-rows all --seed 42 --title "XLM-RoBERTa base" --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
+
+reads    MODEL_DIR      the encoder: a Hugging Face model folder of type xlm-roberta, with its tokenizer
+         *.parquet      tokens, ner_tags, language, source
+         LABELS.json    the label scheme, as ner_clean.py writes it
+writes   OUT_DIR        the trained tagger: safetensors in fp32, config with id2label, tokenizer, model card
+         LOG.jsonl      a row a logged step, and a row an evaluation: validation's sentences, scored as ner_evaluate.py scores them
+         TRAINING.json  what was trained on what: sentences, windows, labels, batch as it fitted into memory, precision, steps
+
+--training holds arguments of TrainingArguments under their names there (gradient_checkpointing is passed under its new name,
+activation_checkpointing). Master weights are fp32 whatever the precision. When memory runs out, training starts again with half
+the batch and twice the accumulation. With --embedding-rows used, only embeddings of subwords in the data are trained.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+
+import lib.offline  # noqa: F401
+
+import pyarrow as pa
+import torch
+from datasets import Dataset
+from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainingArguments, set_seed
+
+from lib.alignment import ALIGNMENTS
+from lib.device import device_name, resolve_precision
+from lib.embedding_rows import UsedRows
+from lib.labels import OUTSIDE, LabelScheme
+from lib.memory import with_batch_that_fits
+from lib.ner_data import BATCH
+from lib.ner_scores import Scores
+from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
+from lib.publish import whole
+from lib.records import parquet_batches, read_parquet, write_json
+from lib.tagger import Collator, new_tagger
+from lib.tagging import Encoder, tag_words
+from lib.training_log import TrainingLog
+
+COLUMNS = ["tokens", "ner_tags", "source"]
+WINDOWS = pa.schema(
+    [
+        ("input_ids", pa.list_(pa.int32())),
+        ("labels", pa.list_(pa.int16())),
+        ("source", pa.int16()),
+        ("length", pa.int32()),  # Trainer groups by this column
+    ]
+)
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--backbone", required=True, type=model_folder)
+    command.add_argument("--train", required=True, type=existing_file)
+    command.add_argument("--validation", required=True, type=existing_file)
+    command.add_argument("--labels", required=True, type=existing_file)
+    command.add_argument("--training", required=True, type=json_value)
+    command.add_argument("--alignment", required=True, choices=ALIGNMENTS, help="the subwords of a word that carry its label")
+    command.add_argument("--max-length", required=True, type=int, help="subwords in a window, special tokens included")
+    command.add_argument("--dropout", required=True, type=float, help="before the linear layer")
+    command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
+    command.add_argument("--embedding-rows", required=True, choices=["all", "used"])
+    command.add_argument("--seed", required=True, type=int)
+    command.add_argument("--title", required=True, help="the name of the encoder, for the model card")
+    command.add_argument("--output", required=True)
+    command.add_argument("--log", required=True)
+    command.add_argument("--summary", required=True)
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    training = checked(args.training)
+    precision = resolve_precision(args.precision)
+    log(f"{device_name()}, {precision}")
+    scheme = LabelScheme.read(args.labels)
+    tokenizer = AutoTokenizer.from_pretrained(args.backbone, local_files_only=True)
+    tokenizer.model_max_length = args.max_length  # saved with it, so that predictions cut sentences as training does
+    with tempfile.TemporaryDirectory() as work:
+        data = Data(args, tokenizer, scheme, Path(work) / "windows.arrow")
+        log(f"{data.train_sentences} sentences in {len(data.train)} windows, {data.subwords} subwords, the longest window {data.longest}")
+        batch_size, accumulation = training["per_device_train_batch_size"], training.get("gradient_accumulation_steps", 1)
+        (model, training_log, summary), tried = with_batch_that_fits(
+            lambda size, steps: train(args, training, precision, scheme, tokenizer, data, size, steps, work), batch_size, accumulation
+        )
+    summary |= {
+        "sentences": {"train": data.train_sentences, "validation": len(data.validation_rows)},
+        "windows": {"train": len(data.train), "validation": len(data.validation)},
+        "subwords": data.subwords,
+        "longest_window": data.longest,
+        "max_length": args.max_length,
+        "alignment": args.alignment,
+        "label_scheme": scheme.name,
+        "labels": len(scheme.labels),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "precision": precision,
+        "epochs": training["num_train_epochs"],
+        "batch_size": tried[-1],
+        "gradient_accumulation_steps": batch_size * accumulation // tried[-1],
+        "effective_batch": batch_size * accumulation,
+        "out_of_memory": tried[:-1],
+    }
+    with ExitStack() as outputs:
+        folder, log_file, summary_file = (outputs.enter_context(whole(path)) for path in (args.output, args.log, args.summary))
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        (folder / "README.md").write_text(card(args, scheme, training, summary), encoding="utf-8")
+        training_log.write(log_file)
+        write_json(summary_file, summary)
+
+
+def checked(training):
+    """The training arguments under the names of today's TrainingArguments. Raises InputError for one that it does not have."""
+    known = {field.name for field in fields(TrainingArguments)}
+    for key in training:
+        if key not in known:
+            raise InputError(f"ner.training.{key}: unknown; expected an argument of transformers' TrainingArguments; correct or remove it")
+    training = dict(training)
+    if "gradient_checkpointing" in training:
+        training["activation_checkpointing"] = training.pop("gradient_checkpointing")
+    return training
+
+
+class Data:
+    """Windows for training, in a file that is mapped into memory; windows and rows for validation."""
+
+    def __init__(self, args, tokenizer, scheme, path):
+        self.used, self.subwords, self.longest, self.train_sentences, tags = set(), 0, 0, 0, Counter()
+        encoder = Encoder(tokenizer, args.max_length, scheme, args.alignment)
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, WINDOWS) as writer:
+            for rows in parquet_batches(args.train, COLUMNS, BATCH):
+                windows = [window | {"length": len(window["input_ids"])} for window in encoder.rows(rows)]
+                writer.write_batch(pa.RecordBatch.from_pylist(windows, schema=WINDOWS))
+                self.train_sentences += len(rows)
+                tags.update(tag for row in rows for tag in row["ner_tags"])
+                self.seen(windows)
+        self.train = Dataset.from_file(str(path))
+        self.outside = min(max(tags[OUTSIDE] / tags.total(), 0.01), 0.99)
+        # the loss of validation is one a word, whichever subwords carry labels in training
+        self.validation_rows = read_parquet(args.validation, COLUMNS)
+        self.validation = list(Encoder(tokenizer, args.max_length, scheme, "first").rows(self.validation_rows))
+        self.used.update(number for window in self.validation for number in window["input_ids"])
+
+    def seen(self, windows):
+        for window in windows:
+            self.used.update(window["input_ids"])
+            self.subwords += len(window["input_ids"])
+            self.longest = max(self.longest, len(window["input_ids"]))
+
+
+class TaggerTrainer(Trainer):
+    """Trainer whose evaluation scores words and entities as ner_evaluate.py does, with as little padding, and gives the exact loss.
+
+    validate   called with the model; returns the names and values to log
+    """
+
+    def __init__(self, *args, validate, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.validate = validate
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        logs = {f"{metric_key_prefix}_{name}": value for name, value in self.validate(self.model).items()}
+        self.log(logs)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
+        return logs
+
+
+def train(args, training, precision, scheme, tokenizer, data, batch_size, accumulation, work):
+    """One training from the beginning: the model, its log, and what there is to say of it."""
+    set_seed(args.seed)
+    model = new_tagger(args.backbone, scheme.labels, args.dropout, data.outside)
+    positions = model.config.max_position_embeddings - model.config.pad_token_id - 1
+    if args.max_length > positions:
+        raise InputError(
+            f"ner.max_length: {args.max_length}; expected at most {positions}, the positions that {args.backbone} has; lower it"
+        )
+    table = model.get_input_embeddings().num_embeddings
+    rows = UsedRows(model, data.used, tokenizer.all_special_ids, tokenizer.unk_token_id) if args.embedding_rows == "used" else None
+    silent = torch.tensor([scheme.silent(source) for source in scheme.sources])
+    collator = Collator(tokenizer.pad_token_id, silent, rows.rows if rows else None)
+
+    def validate(model):
+        count = len(data.validation_rows)
+        tags, _, loss = tag_words(model, data.validation, count, collator, training["per_device_eval_batch_size"], precision)
+        gold = [row["ner_tags"] for row in data.validation_rows]
+        return {"loss": loss, **Scores(gold, tags, [scheme.annotated(row["source"]) for row in data.validation_rows], scheme.types).point()}
+
+    training_log = TrainingLog()
+    trainer = TaggerTrainer(
+        model=model,
+        args=TrainingArguments(
+            **training | {"per_device_train_batch_size": batch_size, "gradient_accumulation_steps": accumulation},
+            output_dir=work,
+            seed=args.seed,
+            bf16=precision == "bf16",
+            fp16=precision == "fp16",
+            use_cpu=not torch.cuda.is_available(),
+            dataloader_pin_memory=torch.cuda.is_available(),
+            remove_unused_columns=False,
+            logging_strategy="steps",
+            eval_strategy="steps",
+            save_strategy="no",
+            report_to="none",
+            log_level="error",
+            disable_tqdm=not sys.stderr.isatty(),
+        ),
+        train_dataset=data.train,
+        eval_dataset=data.validation,
+        data_collator=collator,
+        callbacks=[training_log],
+        validate=validate,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    if not training_log.rows or "validation_loss" not in training_log.rows[-1]:
+        trainer.evaluate()
+    if rows:
+        rows.restore(model)
+    trained = len(rows.ids) if rows else table
+    return model, training_log, {"steps": trainer.state.global_step, "embedding_rows": {"trained": trained, "all": table}}
+
+
+def card(args, scheme, training, summary):
+    """The model card: what was trained on what, how to load it; no scores, which stand in the run's metrics.json."""
+    languages = list(dict.fromkeys(source["language"] for source in scheme.sources.values()))
+    sources = "\n".join(
+        f"- {name} ({source['language']}, from {source['dataset']}): {' '.join(source['types'])}" for name, source in scheme.sources.items()
+    )
+    settings = "\n".join(f"| {name} | {training[name]} |" for name in sorted(training))
+    masked = (
+        "A source's O does not count against types that it never tags."
+        if scheme.name == "masked_union"
+        else "A source's O counts against every other type, also where its annotators never tagged that type."
+    )
+    return f"""---
+library_name: transformers
+pipeline_tag: token-classification
+language: [{", ".join(languages)}]
+tags: [named-entity-recognition, xlm-roberta]
+---
+
+# Named entities in {", ".join(languages)}
+
+{args.title} with dropout and a linear layer of our own (`XLMRobertaTagger` in `scripts/lib/tagger.py`), trained on
+{summary["sentences"]["train"]} sentences. Tags are IOB2; a word's tag is read at its first subword; sentences longer than
+{args.max_length} subwords are split between words.
+
+Sources, and the types that each annotates:
+
+{sources}
+
+Label scheme: {scheme.name}. {masked}
+
+Load it from the repository's root:
+
+```python
+import sys
+
+sys.path.insert(0, "scripts")
+from lib.tagger import XLMRobertaTagger
+
+tagger = XLMRobertaTagger.from_pretrained("{Path(args.output).name}")
+```
+
+or tag a sentence with `python scripts/ner_predict.py`. The weights have the names that transformers' `AutoModelForTokenClassification`
+expects, so it loads the folder as well. Scores stand in the run's `ner/metrics.json`.
+
+| training argument | |
+|---|---|
+{settings}
+| seed | {args.seed} |
+| precision | {summary["precision"]}, master weights fp32 |
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+r"""Prune a causal language model: set a share of the weights of its linear layers to zero, for good.
+
+    python scripts/prune.py --model MODEL_DIR --method l1_unstructured --amount 0.3 --amount-of prunable --scope layer --seed 42 \
+        --system NAME --start NAME --output OUT_DIR
+
+reads    MODEL_DIR   a Hugging Face model folder (safetensors) with its tokenizer; not a quantized one
+writes   OUT_DIR     the same model, pruned: ordinary weights that load anywhere, in the dtype of MODEL_DIR; tokenizer, model card
+
+The weights that stay are those of MODEL_DIR bit for bit, and the share of zeros is the one asked for; both are checked.
+"""
+
+import argparse
+
+import lib.offline  # noqa: F401
+
+import torch
+
+from lib.model_folder import load_model, model_card, save_model, storage_dtype, tensors
+from lib.program import log, model_folder, parser, program
+from lib.prompting import end_ids, ready_tokenizer
+from lib.pruning import METHODS, SCOPES, prune_model, share_of_prunable
+from lib.publish import whole
+from lib.sparsity import prunable
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--model", required=True, type=model_folder)
+    command.add_argument("--output", required=True)
+    command.add_argument("--method", required=True, choices=sorted(METHODS))
+    command.add_argument("--amount", required=True, type=fraction, help="share of the weights to zero, between 0 and 1")
+    command.add_argument(
+        "--amount-of", required=True, choices=["prunable", "model"], help="of the linear layers' weights, or of the whole model's"
+    )
+    command.add_argument("--scope", required=True, choices=SCOPES, help="rank weights within each layer, or all together")
+    command.add_argument("--seed", required=True, type=int)
+    command.add_argument("--system", required=True, help="the name of the system that this model belongs to, for the model card")
+    command.add_argument("--start", required=True, help="the name of the system or model that MODEL_DIR belongs to, for the model card")
+    return command.parse_args(argv)
+
+
+def fraction(text):
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share of the weights: give a number between 0 and 1")
+    return value
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    torch.manual_seed(args.seed)
+    tokenizer = ready_tokenizer(args.model)
+    model = load_model(args.model, torch.float32)  # exact for every dtype that it may be stored in, and back
+    share = share_of_prunable(model, args.amount, args.amount_of)
+    prune_model(model, args.method, share, args.scope)
+    zeros = sum(int((layer.weight == 0).sum()) for layer in prunable(model).values())
+    weights = sum(layer.weight.numel() for layer in prunable(model).values())
+    log(f"{args.method}, {args.scope}: {zeros} of {weights} prunable weights are zero")
+    model.to(storage_dtype(args.model))
+    with whole(args.output) as folder:
+        save_model(folder, model, tokenizer, end_ids(tokenizer, args.model), card(args, zeros, weights))
+        check_kept(args.model, folder, zeros, {f"{name}.weight" for name in prunable(model)})
+
+
+def check_kept(before, after, zeros, pruned):
+    """Raise RuntimeError unless the folder `after` equals `before` bit for bit but for `zeros` zeros in the tensors named by `pruned`."""
+    originals, found = dict(tensors(before)), 0
+    for name, tensor in tensors(after):
+        original = originals[name]
+        if tensor.dtype != original.dtype:
+            raise RuntimeError(f"{name} was {original.dtype} and is stored as {tensor.dtype}")
+        if name in pruned:
+            found += int((tensor == 0).sum())
+            original = original.masked_fill(tensor == 0, 0)
+        if not torch.equal(original, tensor):
+            raise RuntimeError(f"{name}: weights that were not pruned have changed")
+    if found != zeros:
+        raise RuntimeError(f"{found} zeros were stored, and {zeros} were made")
+
+
+def card(args, zeros, weights):
+    text = (
+        f"The model of the system `{args.system}`: `{args.start}` with the share {args.amount} of the "
+        f"{'weights of its linear layers' if args.amount_of == 'prunable' else 'whole weights of the model'} set to zero "
+        "(torch.nn.utils.prune, made permanent). The output head is tied to the embedding or stands for it, and stays dense. "
+        "The weights are ordinary dense tensors: the zeros make neither the file smaller nor the model faster. "
+        "The run's `sparsity.csv` counts the zeros layer by layer, its `scores.json` tells what they cost."
+    )
+    facts = {"method": args.method, "scope": args.scope, "amount": f"{args.amount} of {args.amount_of}", "seed": args.seed}
+    return model_card(
+        args.system, ["summarization", "pruned"], text, {**facts, "zeros": f"{zeros} of {weights} prunable weights ({zeros / weights:.4f})"}
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+r"""Record what a run is: its resolved configuration, how that differs from the assignment's, and the software at hand.
+
+    python scripts/record_config.py --config '{"run": "demo", …}' --assignment '{"run": "full", …}' \
+        --output results/demo/config.yaml --differences OUT.json --environment OUT.json
+
+reads    --config        the configuration that Snakemake resolved, as JSON
+         --assignment    the project's own configuration, which is the assignment, as JSON
+writes   --output        the configuration, as YAML
+         --differences   [{"key": "ner.max_length", "assignment": 512, "here": 256}, …]; a side that lacks the key is left out
+         --environment   versions of Python and of the packages that the workflow is built on, and the machine's architecture
+"""
+
+import platform
+from importlib import metadata
+
+import lib.offline  # noqa: F401
+
+import yaml
+
+from lib.program import json_value, parser, program
+from lib.publish import whole
+from lib.records import write_json
+
+PACKAGES = (
+    *("torch", "transformers", "datasets", "accelerate", "trl", "bitsandbytes", "seqeval", "rouge_score", "bert_score", "pandas"),
+    *("numpy", "tokenizers", "safetensors", "pyarrow", "jinja2", "snakemake"),
+)
+NOT_SETTINGS = ("run", "student_name", "student_id", "course", "about", "stand_ins", "report")  # what the run is called, not what it does
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--config", required=True, type=json_value)
+    command.add_argument("--assignment", required=True, type=json_value)
+    command.add_argument("--output", required=True)
+    command.add_argument("--differences", required=True)
+    command.add_argument("--environment", required=True)
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    with whole(args.output) as config, whole(args.differences) as differences, whole(args.environment) as environment:
+        config.write_text(yaml.safe_dump(args.config, allow_unicode=True, sort_keys=False, width=140), encoding="utf-8")
+        write_json(differences, compared(args.assignment, args.config))
+        write_json(environment, {"python": platform.python_version(), "machine": platform.machine(), "packages": installed()})
+
+
+def compared(assignment, here):
+    """Every leaf of the configuration that differs, in the order of the keys. A key set to null differs not from one left out."""
+    ours, theirs = (dict(leaves(config)) for config in (here, assignment))
+    keys = [*theirs, *(key for key in ours if key not in theirs)]
+    return [
+        {"key": key, **({"assignment": theirs[key]} if key in theirs else {}), **({"here": ours[key]} if key in ours else {})}
+        for key in keys
+        if ours.get(key) != theirs.get(key)
+    ]
+
+
+def leaves(node, path=""):
+    """(dotted key, value) of everything that is not a mapping; a list is one value."""
+    for key, value in node.items():
+        place = f"{path}.{key}" if path else key
+        if place in NOT_SETTINGS:
+            continue
+        if isinstance(value, dict):
+            yield from leaves(value, place)
+        elif value is not None:
+            yield place, value
+
+
+def installed():
+    """{package: version}; a package that this environment lacks is left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+if __name__ == "__main__":
+    main()

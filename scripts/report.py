@@ -1,0 +1,87 @@
+r"""Write the report of a run: from the same templates as Markdown and as one HTML page, in English and in Persian.
+
+    python scripts/report.py --config results/demo/config.yaml --templates [OWN_DIR] report/templates --answers [OWN_DIR] report/answers \
+        --report-folder report --output results/demo/report
+
+reads    --config          the run's configuration; beside it lie provenance, metrics, predictions, training logs, tables
+         --templates       folders of templates; of a file that several have, the first counts
+         --answers         folders of answers, {en,fa}/{id}.md, the same way; those of the last folder are the project's
+         --report-folder   texts.{en,fa}.yaml, requirements.yaml, assignment_training.yaml, facts.yaml, references.bib, fonts/
+writes   --output          report.{en,fa}.{md,html}; an HTML page needs no other file and no network
+
+Every figure comes from a file of the run. A file or a key that is missing is an error that names it, and nothing is written.
+"""
+
+import base64
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+import lib.offline  # noqa: F401
+
+import yaml
+
+from lib.markdown_html import html
+from lib.program import existing_file, existing_folder, parser, program, progress
+from lib.publish import whole
+from lib.report_context import Report
+from lib.report_data import load_run
+from lib.report_language import Language
+
+LANGUAGES = ("en", "fa")
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--config", required=True, type=existing_file)
+    command.add_argument("--templates", required=True, type=existing_folder, nargs="+")
+    command.add_argument("--answers", required=True, type=existing_folder, nargs="+")
+    command.add_argument("--report-folder", required=True, type=existing_folder)
+    command.add_argument("--output", required=True, type=Path)
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    run = load_run(args.config.parent)
+    sources = read_sources(args)
+    texts = {}
+    for code in LANGUAGES:
+        path = args.report_folder / f"texts.{code}.yaml"
+        language = Language(code, read_yaml(path), path)
+        for form in ("md", "html"):
+            report = Report(run, language, form, sources)
+            text = report.markdown()
+            texts[f"report.{code}.{form}"] = text if form == "md" else page(report, html(text), args.report_folder)
+    with ExitStack() as outputs:
+        for name, text in texts.items():
+            outputs.enter_context(whole(args.output / name)).write_text(text, encoding="utf-8")
+    progress(f"{args.output / 'report.en.html'} and report.fa.html")
+
+
+def read_sources(args):
+    folder = args.report_folder
+    return SimpleNamespace(
+        templates=args.templates,
+        answers=args.answers,
+        requirements=read_yaml(folder / "requirements.yaml"),
+        suggested_arguments=read_yaml(folder / "assignment_training.yaml"),
+        facts=read_yaml(folder / "facts.yaml"),
+        facts_path=folder / "facts.yaml",
+        bibliography=folder / "references.bib",
+    )
+
+
+def read_yaml(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def page(report, body, folder):
+    """The HTML page around the report's body."""
+    font = base64.b64encode((folder / "fonts" / "Vazirmatn.woff2").read_bytes()).decode()
+    return report.page(body, font)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,340 @@
+"""A made-up run, consistent in itself, written as the workflow's scripts write one: what the report and the archive are tested on."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from lib.report_data import SCORES
+
+ROOT = Path(__file__).parents[2]
+ARTICLE = "The council of Elmbridge met on Monday. It agreed to open the old library again. Readers had asked for it since 2019."
+REFERENCE = "Elmbridge opens its old library again."
+TYPES = ("PER", "ORG", "LOC", "DAT")
+POINTS = {"lead3": 30, "llama_zero_shot": 22, "llama_few_shot": 26, "smollm2_base": 20, "smollm2_tuned": 28, "smollm2_pruned": 18}
+POINTS |= {"smollm2_retuned": 27, "smollm2_tuned_again": 28.5}
+
+
+def make_run(folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01):
+    """Write a run of the assignment's configuration, cut down, to `folder`; `points` is the ROUGE-1 of each system."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config |= {"run": "made_up", "about": {"en": "A made-up run for tests.", "fa": "اجرایی ساختگی برای آزمون‌ها."}}
+    config["stand_ins"] = [{"for": {"en": "every model", "fa": "همهٔ مدل‌ها"}, "here": {"en": "nothing", "fa": "هیچ"}}]
+    rows = [{"id": f"a{number}", "article": text, "reference": REFERENCE} for number, text in enumerate(articles or [ARTICLE] * 5)]
+    write_text(folder / "config.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+    write(
+        folder / "config_differences.json",
+        [{"key": "ner.max_length", "assignment": 512, "here": 64}, {"key": "summarization.samples", "here": 3}],
+    )
+    write(folder / "environment.json", {"python": "3.11.9", "machine": "x86_64", "packages": {"torch": "2.13.0", "pandas": "3.1.1"}})
+    for name in ("xlm_roberta", "llama", "smollm2", "roberta_large", "conll2003", "peyma_arman", "cnn_dailymail"):
+        write(folder / "assets" / f"{name}.json", asset(name))
+    make_ner(folder / "ner")
+    make_summarization(folder / "summarization", config["summarization"], rows, predictions, points, p)
+    return folder
+
+
+def asset(name):
+    files = [{"path": "config.json", "bytes": 1200, "sha256": "0" * 64}]
+    return {
+        "name": name,
+        "title": name.title(),
+        "licence": "MIT",
+        "source": "hub",
+        "origin": f"someone/{name}",
+        "revision": "main",
+        "resolved": "f" * 40,
+        "conversion": None,
+        "files": files,
+    }
+
+
+def write_text(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def write(path, value):
+    write_text(path, json.dumps(value, ensure_ascii=False))
+
+
+def write_lines(path, rows):
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def interval(value, width):
+    return {"value": value, "low": value - width, "high": value + width}
+
+
+# ------------------------------------------------------------------ NER
+
+
+def make_ner(folder):
+    write(folder / "audit.json", AUDIT)
+    write(folder / "cleaning.json", CLEANING)
+    write(folder / "labels.json", {"name": "masked_union", "types": list(TYPES), "labels": ["O"], "sources": SOURCES})
+    write(folder / "training.json", TRAINING)
+    write(folder / "errors.json", {"split": "test", "kinds": {"missed": 3}, "commonest": [ERROR], "confusion": {}})
+    write(folder / "metrics.json", {"validation": split_metrics(0.71), "test": split_metrics(0.68)})
+    write_lines(folder / "training_log.jsonl", NER_LOG)
+    write(folder / "sentences.json", SENTENCES)
+
+
+def split_metrics(f1):
+    def block(value, support, accuracy=True):
+        scores = {name: interval(value, 0.03) for name in ("precision", "recall", "f1")}
+        return {**({"accuracy": interval(0.95, 0.01)} if accuracy else {}), **scores, "support": support}
+
+    return {
+        "overall": block(f1, 400) | {"loss": 0.21, "outside_annotation": 7},
+        "by_language": {"en": block(f1 + 0.05, 250) | {"by_type": {}}, "fa": block(f1 - 0.06, 150) | {"by_type": {}}},
+        "by_type": {kind: block(f1, 100 if kind != "DAT" else 12, accuracy=False) for kind in TYPES},
+        "majority_baseline": block(0.0, 400) | {"accuracy": interval(0.83, 0.01)},
+    }
+
+
+ERROR = {
+    "kind": "missed",
+    "gold_type": "LOC",
+    "predicted_type": None,
+    "count": 3,
+    "examples": [
+        {"row": 1, "language": "en", "source": "conll2003", "tokens": ["in", "Elm", "."], "gold": ["LOC", 1, 2], "predicted": None}
+    ],
+}
+SOURCES = {"conll2003": {"dataset": "conll2003", "language": "en", "types": ["PER", "ORG", "LOC"]}}
+TRAINING = {
+    "steps": 42,
+    "embedding_rows": {"trained": 900, "all": 250002},
+    "sentences": {"train": 1000, "validation": 100},
+    "windows": {"train": 1001, "validation": 100},
+    "subwords": 30000,
+    "longest_window": 90,
+    "max_length": 512,
+    "alignment": "first",
+    "label_scheme": "masked_union",
+    "labels": 9,
+    "parameters": 117000000,
+    "precision": "bf16",
+    "epochs": 1,
+    "batch_size": 12,
+    "gradient_accumulation_steps": 2,
+    "effective_batch": 24,
+    "out_of_memory": [24],
+}
+NER_LOG = [
+    {"step": 20, "epoch": 0.5, "loss": 1.9, "learning_rate": 4e-5, "seconds": 31.2},
+    {"step": 42, "epoch": 1.0, "validation_loss": 0.21, "accuracy": 0.95, "precision": 0.7, "recall": 0.72, "f1": 0.71},
+]
+SENTENCES = [
+    {
+        "language": "en",
+        "text": "Ada Lovelace lived in London.",
+        "tokens": ["Ada", "Lovelace", "lived", "in", "London", "."],
+        "offsets": [[0, 3], [4, 12], [13, 18], [19, 21], [22, 28], [28, 29]],
+        "tags": ["B-PER", "I-PER", "O", "O", "B-LOC", "O"],
+        "scores": [0.99, 0.98, 1.0, 1.0, 0.97, 1.0],
+    },
+    {
+        "language": "fa",
+        "text": "او در تهران است",
+        "tokens": ["او", "در", "تهران", "است"],
+        "offsets": [[0, 2], [3, 5], [6, 11], [12, 15]],
+        "tags": ["O", "O", "B-LOC", "O"],
+        "scores": [1.0, 1.0, 0.96, 1.0],
+    },
+]
+CLEANING = {
+    "label_scheme": "masked_union",
+    "steps": [
+        {
+            "step": "deduplicate_across",
+            "on": True,
+            "rule": "…",
+            "changes": [{"dataset": "peyma_arman", "split": "train", "rows": 30, "removed": 30, "tokens": 500}],
+        },
+        {"step": "repair_bio", "on": False, "rule": "…", "changes": []},
+    ],
+    "held_out": [],
+    "splits": [
+        {
+            "dataset": name,
+            "split": split,
+            "downloaded": {"rows": 900, "tokens": 9000, "entities": {"PER": 500, "LOC": 400}},
+            "cleaned_rows": 850,
+            "kept": {"rows": 500, "tokens": 5000, "entities": {"PER": 250, "LOC": 200}},
+            "sources": {name: {"downloaded": 900, "kept": 500}},
+        }
+        for name in ("conll2003", "peyma_arman")
+        for split in ("train", "validation", "test")
+    ],
+}
+AUDIT = {
+    "datasets": [
+        {"dataset": name, "language": "en", "split": split, "rows": 900, "tokens": 9000, "different_sentences": 880}
+        for name in ("conll2003", "peyma_arman")
+        for split in ("train", "validation", "test")
+    ],
+    "findings": [
+        {
+            "id": "duplicates_across",
+            "dataset": "peyma_arman",
+            "split": "test",
+            "unit": "sentences",
+            "count": 700,
+            "of": 900,
+            "share": 700 / 900,
+            "fix": "deduplicate_across",
+            "fix_on": True,
+            "rows_changed": 30,
+            "examples": [{"row": 4, "text": "او در تهران است"}],
+            "detail": {"in": "train", "unique": 650, "unique_of": 880, "unique_share": 650 / 880, "normalized": 702},
+        },
+        {
+            "id": "one_token_sentences",
+            "dataset": "conll2003",
+            "split": "train",
+            "unit": "sentences",
+            "count": 5,
+            "of": 900,
+            "share": 5 / 900,
+            "fix": None,
+            "fix_on": None,
+            "rows_changed": None,
+            "examples": [{"row": 1, "text": "LONDON"}],
+            "detail": {},
+        },
+        {
+            "id": "id_orders",
+            "dataset": "peyma_arman",
+            "split": None,
+            "unit": "tags",
+            "count": 6,
+            "of": 7,
+            "share": 6 / 7,
+            "fix": "unify_tags",
+            "fix_on": True,
+            "rows_changed": None,
+            "examples": [{"tag": "B-PER", "ids": {"conll2003": 1, "peyma_arman": 8}}],
+            "detail": {"other": "conll2003"},
+        },
+    ],
+    "nothing_found": ["unequal_lengths", "no_subwords"],
+}
+
+
+# ------------------------------------------------------------------ summarization
+
+
+def make_summarization(folder, config, rows, predictions, points, p):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), folder / "test.parquet")
+    counts = {"found": 900, "dropped": {"empty_reference": 2}, "kept": 898, "noticed": {"markup": 1}, "sampled": len(rows)}
+    write(folder / "split.json", dict.fromkeys(("train", "validation", "test"), counts))
+    write(folder / "stats.json", STATS)
+    for name, system in config["systems"].items():
+        make_system(folder / "systems" / name, system, rows, predictions, points[name])
+    make_comparison(folder / "comparison.csv", config, points, len(rows), p)
+
+
+def make_system(folder, system, rows, predictions, points):
+    write_lines(
+        folder / "predictions.jsonl",
+        [
+            {
+                "id": row["id"],
+                "prediction": predictions,
+                "reference": row["reference"],
+                "prompt_tokens": 60,
+                "new_tokens": 9,
+                "truncated": row["id"] == "a0",
+            }
+            for row in rows
+        ],
+    )
+    scores = {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES}
+    write(folder / "scores.json", scores | {"n": len(rows)})
+    write(folder / "speed.json", SPEED)
+    if system["kind"] != "lead":
+        write(folder / "generation.json", GENERATION)
+    if system["kind"] == "finetune":
+        write(folder / "training.json", TUNING)
+        write_lines(
+            folder / "training_log.jsonl",
+            [
+                {"step": 5, "epoch": 0.5, "loss": 2.5, "learning_rate": 2e-5, "seconds": 12.0},
+                {"step": 10, "epoch": 1.0, "validation_loss": 2.2},
+            ],
+        )
+    if "pruned" in folder.name or "retuned" in folder.name:
+        write_text(
+            folder / "sparsity.csv", "layer,zeros,weights,sparsity\nmodel.layers.0.mlp,30,100,0.3\nprunable,30,100,0.3\ntotal,30,120,0.25\n"
+        )
+
+
+def make_comparison(path, config, points, n, p):
+    names = list(config["systems"])
+    columns = [f"{metric}_{part}" for metric in SCORES for part in ("", "low", "high")]
+    columns = ["system", "kind", "parent", "n"] + [column.rstrip("_") for column in columns]
+    columns += [f"{metric}_{part}_{other}" for metric in SCORES for other in names for part in ("minus", "p")]
+    lines = [",".join(columns)]
+    for name, system in config["systems"].items():
+        row = {"system": name, "kind": system["kind"], "parent": system.get("parent", ""), "n": n}
+        for metric in SCORES:
+            row |= {metric: points[name], f"{metric}_low": points[name] - 3, f"{metric}_high": points[name] + 3}
+            for other in names:
+                if other != name and other in (system.get("parent"), *config["compare_to"]):
+                    row |= {f"{metric}_minus_{other}": points[name] - points[other], f"{metric}_p_{other}": p}
+        lines.append(",".join(str(row.get(column, "")) for column in columns))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+SPEED = {
+    "seconds": 130.0,
+    "seconds_loading": 2.0,
+    "new_tokens": 45,
+    "new_tokens_per_second": 31.5,
+    "peak_memory_bytes": 1.9e9,
+    "bytes_on_disk": 2.7e8,
+    "bytes_loaded": 2.7e8,
+    "device": "a processor, 2 threads",
+    "dtype": "bf16",
+    "precision": "auto",
+    "batch_size": 8,
+    "batch_size_reduced": False,
+}
+GENERATION = {
+    "template": "plain",
+    "pad_token": "<|pad|>",
+    "shots": ["a1", "a2", "a3"],
+    "articles": 5,
+    "articles_shortened": 1,
+    "empty_predictions": 0,
+    "ended_by": {"end": 4, "limit": 1},
+}
+TUNING = {
+    "rows": 200,
+    "validation_rows": 20,
+    "truncated": {"train": 4, "validation": 0},
+    "max_length": 512,
+    "longest": 480,
+    "tokens": 60000,
+    "completion_tokens": 5000,
+    "epochs": 1,
+    "steps": 10,
+    "effective_batch": 16,
+    "precision": "bf16",
+    "stored": "bfloat16",
+    "validation_loss": {"before": 2.9, "after": 2.2},
+    "zeros_kept": 0,
+}
+LENGTHS = {"min": 5, "mean": 20.4, "median": 19.0, "p90": 30.0, "p95": 33.0, "p99": 39.0, "max": 41}
+TEXT_LENGTHS = dict.fromkeys(("characters", "words", "sentences"), LENGTHS) | {"tokens": {"llama": LENGTHS, "smollm2": LENGTHS}}
+STATS = {
+    "percentiles": [90, 95, 99],
+    "splits": {split: {"pairs": 5, "article": TEXT_LENGTHS, "reference": TEXT_LENGTHS} for split in ("train", "validation", "test")},
+    "sample": {"id": "a1", "article": ARTICLE, "reference": REFERENCE},
+}

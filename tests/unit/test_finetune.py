@@ -1,0 +1,338 @@
+"""Fine-tuning: what a training row is, what the loss is computed on, what is written, and zeros that stay zero."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+from datasets import Dataset
+from transformers import AutoModelForCausalLM
+from trl import SFTConfig, SFTTrainer
+
+import finetune
+from lib.master_weights import spread
+from lib.program import InputError
+from lib.prompting import load_template, ready_tokenizer
+from lib.records import read_json, read_jsonl
+from lib.sft import IGNORED, CompletionTrainer, training_rows
+from lib.zeros import KeepZeros
+from tuning import TEMPLATE, TRAINING, cut, linear, make_start, pairs, tune, weights
+
+CHAT = TEMPLATE.with_name("chat.yaml")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return make_start(tmp_path_factory.mktemp("models") / "start")
+
+
+@pytest.fixture(scope="module")
+def tuned(start):
+    return tune(start, start.parent / "tuned")
+
+
+@pytest.fixture(scope="module")
+def pruned(tuned):
+    return cut(tuned, tuned.parents[1] / "pruned")
+
+
+# ------------------------------------------------------------------ training rows
+
+
+@pytest.mark.parametrize("file", [TEMPLATE, CHAT])
+def test_a_training_row_is_the_prompt_of_generation_followed_by_the_completion(start, file):
+    template, tokenizer = load_template(file), ready_tokenizer(start)
+    (row,), shortened = training_rows(tokenizer, template, pairs(1), 1000, "train")
+    prompt = template.prompt(tokenizer, pairs(1)[0]["article"])
+    ids = template.token_ids(tokenizer, prompt)
+    assert row["input_ids"][: len(ids)] == ids
+    assert tokenizer.decode(row["input_ids"]).removeprefix(tokenizer.bos_token) == prompt.removeprefix(
+        tokenizer.bos_token
+    ) + template.completion(tokenizer, pairs(1)[0]["reference"])
+    assert row["labels"] == [IGNORED] * len(ids) + row["input_ids"][len(ids) :]
+    assert row["labels"][-1] in template.end_ids(tokenizer, start)  # the model learns to stop
+    assert shortened == 0
+
+
+@pytest.mark.parametrize("file", [TEMPLATE, CHAT])
+def test_the_article_gives_way_and_the_reference_never(start, file):
+    template, tokenizer = load_template(file), ready_tokenizer(start)
+    rows = pairs(4, article="A long article. " * 50) + pairs(1, article="Short.")
+    empty = len(template.token_ids(tokenizer, template.prompt(tokenizer, "")))
+    completions = [template.completion_ids(tokenizer, row["reference"]) for row in rows]
+    for room in (3, 7, 60, 200):  # "Short." takes six of these
+        limit = empty + len(completions[0]) + room
+        made, shortened = training_rows(tokenizer, template, rows, limit, "train")
+        assert shortened == 4 + (room < 6)
+        for row, completion in zip(made, completions, strict=True):
+            assert len(row["input_ids"]) <= limit
+            assert row["input_ids"][-len(completion) :] == completion
+            assert [label for label in row["labels"] if label != IGNORED] == completion
+
+
+def test_a_pair_that_does_not_fit_without_its_article_names_max_length(start):
+    template, tokenizer = load_template(TEMPLATE), ready_tokenizer(start)
+    with pytest.raises(InputError, match=r"training.max_length 30: row row0 of train.parquet takes .*never cut"):
+        training_rows(tokenizer, template, pairs(2), 30, "train.parquet")
+
+
+@pytest.mark.parametrize("part", ["article", "reference"])
+def test_an_empty_text_is_refused(start, part):
+    with pytest.raises(InputError, match=f"train.parquet: row row1 has an empty {part}"):
+        rows = [*pairs(1), {**pairs(2)[1], part: " \n"}]
+        training_rows(ready_tokenizer(start), load_template(TEMPLATE), rows, 500, "train.parquet")
+
+
+# ------------------------------------------------------------------ the loss
+
+
+def trainers(start, tmp_path, kind, rows, **changes):
+    arguments = {"per_device_train_batch_size": 3, "per_device_eval_batch_size": 2, "bf16": False, "use_cpu": True, "report_to": "none"}
+    arguments |= {"dataset_kwargs": {"skip_prepare_dataset": True}, "max_length": None, "disable_tqdm": True}
+    tokenizer = ready_tokenizer(start)
+    return kind(
+        model=AutoModelForCausalLM.from_pretrained(start, dtype=torch.float32),
+        args=SFTConfig(output_dir=str(tmp_path), **{**arguments, **changes}),
+        train_dataset=Dataset.from_list(rows),
+        eval_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+
+
+def test_the_loss_is_that_of_the_completions_and_equals_trls(start, tmp_path):
+    template, tokenizer = load_template(TEMPLATE), ready_tokenizer(start)
+    rows, _ = training_rows(
+        tokenizer, template, pairs(2) + pairs(1, reference="Much, much longer than the others are.", article="Brief."), 500, "train"
+    )
+    ours, trls = trainers(start, tmp_path, CompletionTrainer, rows), trainers(start, tmp_path, SFTTrainer, rows)
+    batch = ours.data_collator(rows)
+    count = torch.tensor(77)  # tokens of all batches that one step accumulates
+    for number in (None, count):
+        losses = [trainer.compute_loss(trainer.model.train(), dict(batch), num_items_in_batch=number) for trainer in (ours, trls)]
+        assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-5)
+    for loss in losses:
+        loss.backward()
+    for mine, theirs in zip(ours.model.parameters(), trls.model.parameters(), strict=True):
+        assert torch.allclose(mine.grad, theirs.grad, rtol=1e-4, atol=1e-7)
+
+    by_hand, tokens = 0.0, 0
+    for row in rows:
+        logits = ours.model.eval()(torch.tensor([row["input_ids"]])).logits[0].log_softmax(-1)
+        first = row["labels"].index(next(label for label in row["labels"] if label != IGNORED))
+        by_hand -= sum(logits[place - 1, row["input_ids"][place]].item() for place in range(first, len(row["input_ids"])))
+        tokens += len(row["input_ids"]) - first
+    assert ours.evaluate()["eval_loss"] == pytest.approx(by_hand / tokens, rel=1e-5)  # whatever batches the rows fell into
+
+
+# ------------------------------------------------------------------ the script
+
+
+def test_the_loss_falls_and_the_log_tells(tuned):
+    log, summary = read_jsonl(tuned.parent / "training_log.jsonl"), read_json(tuned.parent / "training.json")
+    steps = [row for row in log if "loss" in row]
+    assert [row["step"] for row in steps] == list(range(1, 10))
+    assert steps[-1]["loss"] < steps[0]["loss"] - 0.5
+    assert all(set(row) == {"step", "epoch", "loss", "learning_rate", "seconds"} for row in steps)
+    checks = [row for row in log if "validation_loss" in row]
+    assert [row["step"] for row in checks] == [0, 3, 6, 9]
+    assert summary["validation_loss"] == {"before": checks[0]["validation_loss"], "after": checks[-1]["validation_loss"]}
+    assert checks[-1]["validation_loss"] < checks[0]["validation_loss"] - 0.5
+    assert (summary["rows"], summary["steps"], summary["effective_batch"], summary["precision"]) == (12, 9, 4, "fp32")
+    assert summary["longest"] <= summary["max_length"] <= TRAINING["max_length"]
+
+
+def test_the_model_is_stored_like_its_start_and_needs_nothing_else(start, tuned, tmp_path):
+    assert {tensor.dtype for tensor in weights(tuned).values()} == {torch.bfloat16}
+    assert set(weights(tuned)) == set(weights(start))
+    assert "do_sample" not in read_json(tuned / "generation_config.json")
+    for path in tuned.parent.rglob("*.*"):
+        assert str(start.parent).encode() not in path.read_bytes(), f"{path.name} holds a path of this machine"
+    code = (
+        "import sys, torch; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T;"
+        "m = M.from_pretrained(sys.argv[1], dtype=torch.float32); t = T.from_pretrained(sys.argv[1]);"
+        "print(m.generate(**t('The council', return_tensors='pt'), max_new_tokens=20, do_sample=False).tolist())"
+    )
+    fresh = subprocess.run([sys.executable, "-c", code, tuned], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tuned, dtype=torch.float32), ready_tokenizer(tuned)
+    here = model.generate(**tokenizer("The council", return_tensors="pt"), max_new_tokens=20, do_sample=False)
+    assert json.loads(fresh) == here.tolist()
+
+
+def test_training_again_gives_the_same_bytes(start, tuned, tmp_path):
+    again = tune(start, tmp_path)
+    for path in tuned.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+    assert (tuned.parent / "training.json").read_bytes() == (tmp_path / "training.json").read_bytes()
+
+
+def test_long_articles_are_counted_and_limited_by_the_percentile(start, tmp_path):
+    long = pairs(3, article="Words and words. " * 40)
+    tune(start, tmp_path, train=pairs(5) + long, validation=pairs(2), num_train_epochs=1, max_length=4000)
+    summary = read_json(tmp_path / "training.json")
+    assert summary["truncated"] == {"train": 3, "validation": 0}
+    assert summary["longest"] <= summary["max_length"] < 250  # 150 tokens is the percentile, the prompt and the reference come on top
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_master_weights_are_fp32_in_any_precision(start, tmp_path, precision, monkeypatch):
+    seen, compute_loss = set(), CompletionTrainer.compute_loss
+
+    def watched(self, model, *args, **options):
+        seen.update(parameter.dtype for parameter in model.parameters())
+        return compute_loss(self, model, *args, **options)
+
+    monkeypatch.setattr(CompletionTrainer, "compute_loss", watched)
+    tune(start, tmp_path, num_train_epochs=1, precision=precision)
+    assert seen == {torch.float32}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_spread_weights_round_to_what_they_were_and_lose_no_small_step_on_average(dtype):
+    layer = torch.nn.Linear(400, 500)
+    layer.weight.data[:, :40] = 0
+    layer.to(dtype).float()
+    before = layer.weight.detach().clone()
+    step = torch.ldexp(torch.full_like(before, torch.finfo(dtype).eps), torch.frexp(before).exponent - 1) / 10 * (before != 0)
+    assert torch.equal((before + step).to(dtype).float(), before)  # what would happen: a tenth of a step is rounded away
+    spread(layer, dtype, seed=1)
+    assert torch.equal(layer.weight.to(dtype).float(), before)
+    assert torch.equal(layer.weight == 0, before == 0)
+    taken = ((layer.weight + step).to(dtype).float() - before) / step.clamp(min=1e-12)
+    assert taken[:, 40:].mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_when_memory_runs_out_the_batch_shrinks_and_the_effective_batch_stays(start, tmp_path, monkeypatch):
+    compute_loss = CompletionTrainer.compute_loss
+
+    def greedy(self, model, inputs, **options):
+        if model.training and len(inputs["input_ids"]) > 2:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return compute_loss(self, model, inputs, **options)
+
+    monkeypatch.setattr(CompletionTrainer, "compute_loss", greedy)
+    tune(start, tmp_path, num_train_epochs=1)
+    summary = read_json(tmp_path / "training.json")
+    assert (summary["batch_size"], summary["effective_batch"], summary["steps"], summary["out_of_memory"]) == (2, 4, 3, [4])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rte": 1}, "--training: unknown key learning_rte; expected eval_steps"),
+        ({"lr_scheduler_type": "sideways"}, "--training: .*sideways"),
+        ({"max_length": 20}, "training.max_length 20"),
+        ({"precision": "fp16"}, "precision fp16"),
+    ],
+)
+def test_wrong_arguments_are_named_and_nothing_is_written(start, tmp_path, changes, message):
+    with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+        tune(start, tmp_path, **changes)
+    assert not [path for path in tmp_path.iterdir() if path.name not in ("lengths.json", "train.parquet", "validation.parquet")]
+
+
+def test_a_missing_argument_is_named():
+    training = {key: value for key, value in TRAINING.items() if key != "weight_decay"}
+    with pytest.raises(InputError, match="weight_decay is missing"):
+        finetune.checked(training)
+
+
+def test_a_model_that_is_quantized_or_not_whole_is_refused(start, tmp_path):
+    from shutil import copytree
+
+    from safetensors.torch import save_file
+
+    broken = copytree(start, tmp_path / "broken")
+    save_file({name: tensor for name, tensor in weights(start).items() if "q_proj" not in name}, broken / "model.safetensors")
+    with pytest.raises(SystemExit, match="broken: its safetensors lack model.layers.0.self_attn.q_proj.weight"):
+        tune(broken, tmp_path / "out")
+    (broken / "model.safetensors").write_bytes(b"no weights at all")
+    with pytest.raises(SystemExit, match="broken: no causal language model that can be read"):
+        tune(broken, tmp_path / "out")
+    quantized = copytree(start, tmp_path / "quantized")
+    config = read_json(quantized / "config.json")
+    (quantized / "config.json").write_text(json.dumps({**config, "quantization_config": {"quant_method": "bitsandbytes"}}))
+    with pytest.raises(SystemExit, match="quantized: the model is quantized"):
+        tune(quantized, tmp_path / "out")
+
+
+# ------------------------------------------------------------------ zeros
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_zeros_stay_zero_and_the_rest_is_trained(pruned, tmp_path, precision):
+    retuned = tune(pruned, tmp_path, keep_zeros=True, precision=precision)
+    before, after = linear(pruned), linear(retuned)
+    for name, tensor in before.items():
+        assert torch.equal(after[name] == 0, tensor == 0), name
+        assert not torch.equal(after[name], tensor), name
+    assert read_json(tmp_path / "training.json")["zeros_kept"] == sum(int((tensor == 0).sum()) for tensor in before.values())
+
+
+def test_without_the_mask_the_zeros_would_be_lost(pruned, tmp_path):
+    retuned = tune(pruned, tmp_path, keep_zeros=False, num_train_epochs=1)
+    zeros = [sum(int((tensor == 0).sum()) for tensor in linear(folder).values()) for folder in (pruned, retuned)]
+    assert zeros[1] < zeros[0] / 10
+
+
+def test_keeping_zeros_of_a_dense_model_is_refused(start, tmp_path):
+    with pytest.raises(SystemExit, match="--keep-zeros: no weight"):
+        tune(start, tmp_path, keep_zeros=True)
+
+
+OPTIMIZERS = {
+    "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.5),
+    "fused adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.5, fused=True),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1e-2, momentum=0.9),
+    "adafactor": lambda parameters: torch.optim.Adafactor(parameters, lr=1e-2),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_zeros_survive_any_optimizer_with_momentum_from_before_and_gradients_that_overflow(pruned, name, scaled):
+    model = AutoModelForCausalLM.from_pretrained(pruned, dtype=torch.float32)
+    optimizer, batch = OPTIMIZERS[name](model.parameters()), torch.arange(40).view(2, 20)
+    scaler = torch.amp.GradScaler("cpu", enabled=scaled, init_scale=2.0**30, backoff_factor=2.0**-8)
+
+    def step():
+        with torch.autocast("cpu", dtype=torch.float16, enabled=scaled):
+            loss = model(batch, labels=batch).loss
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+
+    masks = {name: tensor == 0 for name, tensor in linear(pruned).items()}
+    parameters = dict(model.named_parameters())
+    saved = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+    for _ in range(3):
+        step()  # without a mask: the optimizer now has momentum in every weight
+    for name, parameter in parameters.items():
+        parameter.data.copy_(saved[name])
+    zeros = KeepZeros(model)
+    assert zeros.count() == sum(int(mask.sum()) for mask in masks.values())
+    for _ in range(4):
+        step()
+        zeros.restore()
+        zeros.check()
+    assert all(bool((parameters[name][mask] == 0).all()) for name, mask in masks.items())
+    assert any(not torch.equal(parameters[name], saved[name]) for name in masks)
+
+
+def test_a_lost_zero_is_noticed(pruned):
+    model = AutoModelForCausalLM.from_pretrained(pruned, dtype=torch.float32)
+    zeros = KeepZeros(model)
+    weight = model.model.layers[1].mlp.up_proj.weight
+    weight.data[tuple(map(int, (weight == 0).nonzero()[0]))] = 0.5
+    with pytest.raises(RuntimeError, match=r"layers\.1\.mlp\.up_proj: 1 zeros were lost"):
+        zeros.check()
+
+
+def test_masked_gradients_do_not_count_in_clipping(pruned):
+    model = AutoModelForCausalLM.from_pretrained(pruned, dtype=torch.float32)
+    KeepZeros(model)
+    batch = torch.arange(40).view(2, 20)
+    model(batch, labels=batch).loss.backward()
+    for name, tensor in linear(pruned).items():
+        assert bool((model.get_parameter(name).grad[tensor == 0] == 0).all())

@@ -1,0 +1,327 @@
+"""The report: every id in its order, in both languages and forms; figures of the run and no others; data that stays data."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+
+import pytest
+import yaml
+
+import report
+from report_run import POINTS, ROOT, TYPES, make_run
+
+REQUIREMENTS = yaml.safe_load((ROOT / "report" / "requirements.yaml").read_text(encoding="utf-8"))
+IDS = [f"{part}{number}" for part, last in (("N", 13), ("S", 21), ("P", 8), ("D", 4), ("W", 8)) for number in range(1, last + 1)]
+QUESTIONS = re.findall(r"\w+", "N2 N3 N7 N8 N12 S1 S4 S8 S9 S10 S11 S12 S13 S16 S17 S18 S19 S20 S21 P3 P4 P5 P6 P7 P8")
+LANGUAGES, FORMS = ("en", "fa"), ("md", "html")
+REPORTS = list(product(LANGUAGES, FORMS))
+DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫٬", "0123456789.,")
+MARKS = re.compile("[\u200e\u200f\u2067\u2069]")
+
+
+def write_report(run, *, own_answers=None, own_templates=None):
+    """Run the script; {(language, form): text}."""
+    report.main(
+        [
+            *("--config", str(run / "config.yaml"), "--report-folder", str(ROOT / "report"), "--output", str(run / "report")),
+            *("--templates", *filter(None, [own_templates]), str(ROOT / "report" / "templates")),
+            *("--answers", *filter(None, [own_answers]), str(ROOT / "report" / "answers")),
+        ]
+    )
+    return {(language, form): (run / "report" / f"report.{language}.{form}").read_text("utf-8") for language, form in REPORTS}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def texts(run):
+    return write_report(run)
+
+
+class Page(HTMLParser):
+    """What a browser makes of a page: elements with their attributes, and all text that it shows."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.shown, self.hidden = [], [], 0
+        self.feed(html)
+        self.text = "".join(self.shown)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.hidden += tag in ("style", "title")
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("style", "title")
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.shown.append(data)
+
+
+# ------------------------------------------------------------------ structure
+
+
+def test_requirements_are_those_of_the_assignment():
+    assert [id for section in REQUIREMENTS["sections"] for id in section["ids"]] == IDS
+    assert REQUIREMENTS["questions"] == QUESTIONS
+
+
+@pytest.mark.parametrize(("language", "form"), REPORTS)
+def test_every_id_has_its_place_in_order(texts, language, form):
+    text = MARKS.sub("", texts[language, form])
+    heading = r'<h3><span class="id">(\w+)</span>' if form == "html" else r"^### (\w+) ·"
+    assert re.findall(heading, text, re.M) == IDS
+    assert re.findall(r'<a id="([NSPDW]\d+)">', text) == IDS
+
+
+@pytest.mark.parametrize(("language", "form"), REPORTS)
+def test_every_question_is_answered_in_its_place(texts, language, form):
+    heading = {"en": "Answer", "fa": "پاسخ"}[language]
+    sections = re.split(r'<a id="([NSPDW]\d+)"></a>', texts[language, form])
+    answered = [id for id, text in zip(sections[1::2], sections[2::2], strict=True) if f"{heading}\n" in text or f"{heading}</h4>" in text]
+    assert answered == QUESTIONS
+
+
+def test_links_within_the_report_lead_somewhere(texts):
+    for text in texts.values():
+        anchors = re.findall(r'id="([^"]+)"', text)
+        assert len(anchors) == len(set(anchors))
+        assert set(re.findall(r'(?:href="#|\]\(#)([^")]+)', text)) <= set(anchors)
+
+
+def keys(node, path=""):
+    for name, value in node.items():
+        yield from keys(value, f"{path}{name}.") if isinstance(value, dict) else [f"{path}{name}"]
+
+
+def test_both_languages_have_the_same_texts():
+    english, persian = (yaml.safe_load((ROOT / "report" / f"texts.{code}.yaml").read_text("utf-8")) for code in LANGUAGES)
+    assert sorted(keys(english)) == sorted(keys(persian))
+
+
+def test_both_languages_have_the_same_structure(texts):
+    """Headings, tables with their rows and columns, references and foldable parts, but for the questions' own texts."""
+
+    def outline(html):
+        pieces = re.split(r"<h4>.*?</h4>.*?(?=<a id=|<h2)", html, flags=re.S)  # answers are others' texts
+        return re.findall(r"<(h[1-6]|table|tr|td|th|details)\b", "".join(pieces))
+
+    assert outline(texts["en", "html"]) == outline(texts["fa", "html"])
+
+
+def test_pages_need_no_network_and_allow_none(texts):
+    for language in LANGUAGES:
+        page = Page(texts[language, "html"])
+        assert not [attributes for tag, attributes in page.elements if "src" in attributes or tag in ("script", "link", "iframe", "img")]
+        assert not re.search(r"url\((?!data:)|@import", texts[language, "html"])
+        policy = next(a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy")
+        assert "default-src 'none'" in policy
+    assert page.elements[0] == ("html", {"lang": "fa", "dir": "rtl"})
+
+
+# ------------------------------------------------------------------ figures
+
+
+def test_figures_are_the_runs(texts):
+    """Scores of the run stand in all four, in the digits of the language, and the same figures in both languages."""
+    for (language, _form), text in texts.items():
+        text = MARKS.sub("", text)
+        assert ("۲۸٫۰ [۲۵٫۰، ۳۱٫۰]" if language == "fa" else "28.0 [25.0, 31.0]") in text
+        assert ("۰٫۶۸۰" if language == "fa" else "0.680") in text
+        assert ("۳۰٫۰۰٪" if language == "fa" else "30.00\u00a0%") in text
+    english, persian = (MARKS.sub("", texts[code, "md"]).translate(DIGITS) for code in LANGUAGES)
+    rows = [re.findall(r"^\|.*\|$", text, re.M) for text in (english, persian)]
+    figures = [[re.findall(r"\d[\d.,]*\d|\d", row) for row in language] for language in rows]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "report" / "templates").rglob("*.j2")), ids=lambda path: path.name)
+def test_no_figure_is_typed_in_a_template(file):
+    text = re.sub(r"\{[{%#].*?[}%#]\}|<[^>]*>|charset=.*|content=.*|@font-face \{.*?\n\}", "", file.read_text("utf-8"), flags=re.S)
+    assert not re.search(r"\d", re.sub(r"^#{1,6}\s|^\|[-: |]*$", "", text, flags=re.M)), file
+
+
+def test_words_that_judge_follow_the_test(texts, tmp_path):
+    """The same difference is a difference where the test finds one, and none where it does not; what was not expected is said."""
+    warning, clear = "Not as expected", texts["en", "md"]
+    assert "higher by 8.0 points (p\u00a0=\u00a00.010)" in clear
+    assert warning not in clear
+    unclear = write_report(make_run(tmp_path / "unclear", points=POINTS | {"smollm2_tuned": 20.4}, p=0.62))["en", "md"]
+    assert "higher by" not in unclear.split("## Warnings")[0].split("### N1")[0]
+    assert "not clearly different (difference 0.4 points, p\u00a0=\u00a00.62)" in unclear
+    assert unclear.count(warning) == 6  # tuned, pruned and retuned, each in two scores
+
+
+def test_what_the_run_is_stands_first(texts):
+    for language, sentence in (("en", "A made-up run for tests."), ("fa", "اجرایی ساختگی برای آزمون‌ها.")):
+        first, _, _rest = texts[language, "md"].partition("##")
+        assert sentence in first
+        assert re.search(r"\| `ner.max_length` \| `512` \| `64` \|", first)
+    assert "| every model | nothing |" in texts["en", "md"]
+
+
+def test_warnings_come_from_the_runs_files(texts):
+    warnings = texts["en", "md"].split('<a id="warnings">')[1].split("\n## ")[1]
+    assert "SmolLM2-360M, tuned: 1 of 5 test articles were shortened" in warnings
+    assert "1 of 5 summaries reached the limit" in warnings
+    assert "the batch was reduced to 12 sentences" in warnings
+    assert "came out as `bf16`" in warnings
+    assert "fewer than 50 entities in the test set, whose scores say little: `DAT`" in warnings
+    assert "4 of 200 training articles were shortened" in warnings
+
+
+# ------------------------------------------------------------------ answers and templates of the student's own
+
+
+def test_own_answers_and_templates_replace_one_by_one(run, tmp_path):
+    for language in LANGUAGES:
+        (tmp_path / "answers" / language).mkdir(parents=True)
+        (tmp_path / "answers" / language / "N7.md").write_text("My own words: {{ num(1.5) }}.", encoding="utf-8")
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "templates" / "cover.md.j2").write_text("# The course's own cover for {{ run.config.student_name }}\n", encoding="utf-8")
+    shutil.copytree(run, tmp_path / "run")
+    texts = write_report(tmp_path / "run", own_answers=str(tmp_path / "answers"), own_templates=str(tmp_path / "templates"))
+    assert "My own words: 1.5." in texts["en", "md"] and "My own words: ۱٫۵." in MARKS.sub("", texts["fa", "html"])
+    assert "The student's own text: N7\n" in texts["en", "md"]
+    assert re.search(r"Still the project's text: N2, N3, N8, .*P8$", texts["en", "md"], re.M)
+    assert texts["en", "md"].startswith("# The course's own cover for Student Name")
+
+
+# ------------------------------------------------------------------ hostile data
+
+HOSTILE = """<script>alert("no")</script> & {{ 7 * 7 }} {% raise %} `code` **bold** _under_ [link](http://evil.example) ![i](x) | cell | $x$
+# heading
+- item
+1. one
+> quote
+```
+fence
+    indented </details></div><img src=x onerror=alert(1)>
+\u202ereversed\u202c \x07bell \x1b[31m \x00nul www.evil.example a@evil.example ~~gone~~ &lt;b&gt; --- <!-- <style>"""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    folder = make_run(tmp_path_factory.mktemp("hostile"), articles=[HOSTILE] * 5, predictions=HOSTILE)
+    words = HOSTILE.split()
+    tags = ["B-PER", *["O"] * (len(words) - 1)]
+    sentence = {"text": HOSTILE, "tokens": words, "tags": tags, "scores": [0.5] * len(words)}
+    sentences = [sentence | {"language": language} for language in LANGUAGES]
+    (folder / "ner" / "sentences.json").write_text(json.dumps(sentences), encoding="utf-8")
+    config = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
+    config["student_name"] = "<b>Bobby</b> {{ config }} ``` \n# x"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return write_report(folder)
+
+
+def test_hostile_text_appears_as_text_in_html(hostile, texts):
+    for language in LANGUAGES:
+        page, plain = Page(hostile[language, "html"]), Page(texts[language, "html"])
+        assert {tag for tag, _ in page.elements} <= {tag for tag, _ in plain.elements}
+        assert not [attributes for _, attributes in page.elements if any(name.startswith("on") for name in attributes)]
+        assert "evil" not in "".join(attributes.get("href") or "" for _, attributes in page.elements)
+        for line in HOSTILE.splitlines()[:5]:
+            assert line in page.text
+        assert "⟨U+202E⟩reversed" in page.text and "⟨U+0007⟩bell" in page.text and "⟨U+0000⟩" in page.text
+        assert not set("\u202e\x07\x1b\x00") & set(hostile[language, "html"] + hostile[language, "md"])
+
+
+def test_hostile_text_leaves_markdown_as_it_was(hostile, texts):
+    """Rendered by an independent reader, the hostile Markdown has the same blocks as the harmless one."""
+    from markdown_it import MarkdownIt
+
+    def blocks(markdown):
+        tokens = MarkdownIt("gfm-like", {"linkify": False, "html": True}).parse(markdown)
+        inline = [child.type for token in tokens for child in token.children or []]
+        kinds = [token.type for token in tokens if token.type not in ("paragraph_open", "paragraph_close", "inline")]
+        return {kind: kinds.count(kind) for kind in set(kinds)}, inline.count("link_open"), inline.count("image"), inline.count("s_open")
+
+    for language in LANGUAGES:
+        assert blocks(hostile[language, "md"])[1:] == blocks(texts[language, "md"])[1:]
+        ours, theirs = blocks(hostile[language, "md"])[0], blocks(texts[language, "md"])[0]
+        changed = {kind: (ours.get(kind, 0), theirs.get(kind, 0)) for kind in ours | theirs if ours.get(kind, 0) != theirs.get(kind, 0)}
+        assert set(changed) <= {"tr_open", "tr_close", "td_open", "td_close", "tbody_open", "tbody_close", "html_block"}, changed
+
+
+# ------------------------------------------------------------------ what is missing
+
+
+def files_read(run):
+    from lib.report_data import run_files
+
+    return run_files(yaml.safe_load((run / "config.yaml").read_text("utf-8")))
+
+
+def test_a_missing_file_is_named_and_nothing_is_written(run, tmp_path, capsys):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    for name in files_read(run):
+        (copy / name).rename(tmp_path / "away")
+        with pytest.raises(SystemExit) as end:
+            write_report(copy)
+        assert name in str(end.value) or name in capsys.readouterr().err
+        assert end.value.code not in (0, None)
+        (tmp_path / "away").rename(copy / name)
+    assert not (copy / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "key"),
+    [
+        ("ner/metrics.json", "test.overall.f1.low"),
+        ("ner/metrics.json", "test.majority_baseline"),
+        ("ner/audit.json", "findings"),
+        ("ner/training.json", "precision"),
+        ("summarization/stats.json", "splits.train.article.words.max"),
+        ("summarization/systems/smollm2_tuned/scores.json", "rouge2"),
+        ("summarization/systems/smollm2_tuned/scores.json", "bertscore_f1.value"),
+        ("summarization/systems/llama_zero_shot/speed.json", "peak_memory_bytes"),
+        ("summarization/systems/smollm2_retuned/training.json", "validation_loss.before"),
+        ("assets/conll2003.json", "resolved"),
+    ],
+)
+def test_a_missing_key_is_named_and_nothing_is_written(run, tmp_path, file, key):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    values = node = json.loads((copy / file).read_text("utf-8"))
+    *path, last = key.split(".")
+    for part in path:
+        node = node[part]
+    del node[last]
+    (copy / file).write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(SystemExit) as end:
+        write_report(copy)
+    message = str(end.value)
+    assert "\n" not in message and message.startswith("error: ")
+    assert file in message and key in message
+    assert not (copy / "report").exists()
+
+
+def test_types_of_the_fixture_are_used(texts):
+    assert all(f"`{kind}`" in texts["en", "md"] for kind in TYPES)
+
+
+def test_the_report_loads_no_model_library():
+    code = "import sys; sys.path.insert(0, 'scripts'); import report; print({'torch', 'transformers', 'datasets'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_a_citation_or_a_fact_that_nobody_lists_is_refused(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    calls = {'cite("nobody2020")': "references.bib", 'fact("nothing")': "facts.yaml", 'versus("lead3", "nobody", "rouge1")': "nobody"}
+    calls['versus("llama_few_shot", "smollm2_pruned", "rouge1")'] = "compare_to"
+    for call, file in calls.items():
+        (tmp_path / "answers" / "en").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "answers" / "en" / "N7.md").write_text(f"{{{{ {call} }}}}", encoding="utf-8")
+        with pytest.raises(SystemExit) as end:
+            write_report(copy, own_answers=str(tmp_path / "answers"))
+        assert file in str(end.value)
+    assert not (Path(copy) / "report").exists()

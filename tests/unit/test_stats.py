@@ -1,0 +1,66 @@
+"""Length statistics (S3): characters, words, sentences, and tokens of each model."""
+
+import json
+
+import numpy as np
+import pytest
+
+import length_statistics
+import text_statistics
+from summarizing import command_line, pairs, tiny, write_pairs
+
+ROWS = {
+    "train": [
+        {"id": "a", "article": "One two three. Four five.", "reference": "One."},
+        {"id": "b", "article": "Six\nseven", "reference": "Six seven eight. Nine."},
+        {"id": "c", "article": "é" * 10, "reference": "Ten"},
+    ],
+    "validation": pairs(4, 10),
+    "test": pairs(2, 20),
+}
+
+
+@pytest.fixture
+def files(tmp_path):
+    return {split: write_pairs(tmp_path / f"{split}.parquet", rows) for split, rows in ROWS.items()}
+
+
+def tokens(folder, files, percentiles=(50, 95)):
+    length_statistics.main(
+        command_line({"model": tiny("llama"), **files, "percentiles": list(percentiles), "output": folder / "lengths.json"})
+    )
+    return json.loads((folder / "lengths.json").read_text())
+
+
+def test_tokens_are_those_of_the_models_tokenizer(tmp_path, files):
+    lengths = tokens(tmp_path, files)
+    # a token a byte, no special tokens
+    assert lengths["train"]["article"] == {"min": 9, "mean": 18, "median": 20, "p50": 20, "p95": 24.5, "max": 25}
+    assert set(lengths) == set(ROWS) and set(lengths["test"]) == {"article", "reference"}
+
+
+def test_all_statistics_stand_in_one_file(tmp_path, files):
+    tokens(tmp_path, files)
+    arguments = {**files, "percentiles": [50, 95], "tokens": [f"tiny={tmp_path / 'lengths.json'}"], "seed": 42}
+    text_statistics.main(command_line(arguments | {"output": tmp_path / "stats.json"}))
+    stats = json.loads((tmp_path / "stats.json").read_text())
+    train = stats["splits"]["train"]
+    assert train["pairs"] == 3
+    assert {unit: (train["article"][unit]["min"], train["article"][unit]["max"]) for unit in ("characters", "words", "sentences")} == {
+        "characters": (9, 25),
+        "words": (1, 5),
+        "sentences": (1, 2),
+    }
+    assert train["reference"]["sentences"]["mean"] == pytest.approx(4 / 3)
+    assert train["reference"]["words"]["p95"] == pytest.approx(np.percentile([1, 4, 1], 95))
+    assert train["article"]["tokens"]["tiny"] == json.loads((tmp_path / "lengths.json").read_text())["train"]["article"]
+    assert stats["sample"] in ROWS["train"]
+
+
+def test_a_file_of_lengths_without_its_models_name_is_an_argument_error(tmp_path, files):
+    tokens(tmp_path, files)
+    with pytest.raises(SystemExit) as error:
+        text_statistics.main(
+            command_line({**files, "percentiles": [95], "tokens": [tmp_path / "lengths.json"], "seed": 1, "output": tmp_path / "s"})
+        )
+    assert error.value.code == 2
