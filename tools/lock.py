@@ -24,7 +24,8 @@ HEAD = "# Written by tools/lock.py (make lock); edit {source} instead.\n"
 
 def resolve(*options):
     """{name: version} of everything that pip would install, canonical names, sorted."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--use-pep517", "--report", "-", *options]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--use-pep517"]
+    command = [*pip, "--dry-run", "--ignore-installed", "--report", "-", *options]
     report = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT).stdout
     found = [package["metadata"] for package in json.loads(report)["install"]]
     pins = {re.sub(r"[-_.]+", "-", package["name"]).lower(): package["version"].split("+")[0] for package in found}

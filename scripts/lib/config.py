@@ -25,8 +25,9 @@ class ConfigError(Exception):
 
 def checked(config, root):
     """The configuration without removed entries; ConfigError at the first thing that is wrong. `root` is the project's folder."""
-    config = without_removed(config)
     schema = _schema(Path(root) / "schemas" / "config.schema.yaml")
+    _known_removals(config, schema)
+    config = without_removed(config)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise ConfigError(_message(errors[0]))
@@ -38,6 +39,21 @@ def checked(config, root):
 @cache
 def _schema(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _known_removals(config, schema):
+    """A null takes a key away, so a null for a key that never was is a mistake that nothing else would see."""
+    places = {
+        "model": config.get("models"),
+        "dataset": config.get("datasets"),
+        "system": (config.get("summarization") or {}).get("systems"),
+    }
+    for shape, entries in places.items():
+        known = sorted({name for option in schema["$defs"][shape]["oneOf"] for name in option["properties"]})
+        for name, entry in (entries or {}).items():
+            for key in entry if isinstance(entry, dict) else ():
+                if entry[key] is None and key not in known:
+                    _fail(f"{shape} {name}.{key}", "an unknown key, set to null", f"one of {', '.join(known)}", "correct or remove it")
 
 
 def without_removed(config):

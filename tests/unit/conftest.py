@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import lib.offline  # noqa: F401
+
 import pytest
 
 

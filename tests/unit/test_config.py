@@ -96,6 +96,7 @@ WRONG = [
     ("ner.datasets.conll2003.sources.conll2003.repeated", True, "ner.datasets.conll2003.sources", "the last without"),
     ("ner.datasets.other", BASE["ner"]["datasets"]["conll2003"], "ner.datasets.other: there is no 'other' under datasets", "add the entry"),
     ("models.llama.source", "hubb", "models.llama.source: found 'hubb'", "expected one of hub, local, wheel, random"),
+    ("models.llama.for research", None, "model llama.for research: an unknown key, set to null", "correct or remove it"),
     ("models.llama.revision", "", "models.llama: the key revision is missing", "add it"),
     ("models.llama.prompt", "", "models.llama: the key prompt is missing", "add it"),
     ("models.llama.prompt", "poem", "models.llama.prompt: there is no prompts/poem.yaml", "plain"),
