@@ -101,7 +101,7 @@ rule submission:
         report=rules.report.output,
         parts="report/submission.yaml",
         answers=files_under(*ANSWERS),
-        project=files_under(*WORKFLOW),
+        project=files_under(*dict.fromkeys([*WORKFLOW, *TEMPLATES[:-1], *ANSWERS[:-1]])),
     output:
         f"<results>/submission/NLP-CA4-{config['student_id']}.zip",
     log:

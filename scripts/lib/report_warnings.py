@@ -12,9 +12,16 @@ def run_warnings(report):
     yield from tagger_warnings(run)
     if run["summ"]["sizes"]["test"] < FEW_ARTICLES:
         yield {"kind": "small_test", "count": run["summ"]["sizes"]["test"]}
-    for name, system in run["summ"]["systems"].items():
-        yield from system_warnings(name, system, run["config"]["summarization"])
+    yield from grouped(warning for name in run["summ"]["systems"] for warning in system_warnings(report, name))
     yield from unexpected(report)
+
+
+def grouped(warnings):
+    """One warning for all systems that share its kind and what it says, with `systems`, in the order in which they first come."""
+    groups = {}
+    for warning in warnings:
+        groups.setdefault((warning["kind"], warning.get("dtype")), []).append(warning)
+    return [{"kind": kind, "dtype": dtype, "systems": group} for (kind, dtype), group in groups.items()]
 
 
 def tagger_warnings(run):
@@ -28,31 +35,32 @@ def tagger_warnings(run):
         yield {"kind": "rare_types", "limit": FEW_ENTITIES, "types": rare}
 
 
-def system_warnings(name, system, config):
-    predictions = system["predictions"]
-    shortened = sum(bool(row.get("truncated")) for row in predictions)
-    if shortened:
-        yield {"kind": "truncated", "system": name, "count": shortened, "total": len(predictions)}
-    empty = sum(not row["prediction"].strip() for row in predictions)
-    if empty:
-        yield {"kind": "empty", "system": name, "count": empty, "total": len(predictions)}
-    if system["speed"]["batch_size_reduced"]:
+def system_warnings(report, name):
+    system, config = report.system(name), report.run["config"]["summarization"]
+    predictions, speed, training = system["predictions"], system["speed"], system.get("training")
+    counts = {
+        "truncated": (sum(bool(row.get("truncated")) for row in predictions), len(predictions)),
+        "empty": (sum(not row["prediction"].strip() for row in predictions), len(predictions)),
+    }
+    if "generation" in system:
+        counts["unended"] = (system["generation"]["ended_by"]["limit"], len(predictions))
+    if training:
+        counts["training_truncated"] = (training["truncated"]["train"], training["rows"])
+    for kind, (count, total) in counts.items():
+        if count:
+            yield {"kind": kind, "system": name, "count": count, "total": total}
+    if speed["batch_size_reduced"]:
         yield {"kind": "batch", "system": name}
-    if system["speed"]["precision"] == "auto":
-        yield {"kind": "dtype", "system": name, "dtype": system["speed"]["dtype"]}
-    if "generation" in system and system["generation"]["ended_by"]["limit"]:
-        yield {"kind": "unended", "system": name, "count": system["generation"]["ended_by"]["limit"], "total": len(predictions)}
-    if "training" in system:
-        training = system["training"]
-        if training["truncated"]["train"]:
-            yield {"kind": "training_truncated", "system": name, "count": training["truncated"]["train"], "total": training["rows"]}
-        if system["config"].get("training", {}).get("precision", config["training"]["precision"]) == "auto":
-            yield {"kind": "training_dtype", "system": name, "dtype": training["precision"]}
+    if speed["precision"] == "auto":
+        yield {"kind": "dtype", "system": name, "dtype": speed["dtype"]}
+    if training and system["config"].get("training", {}).get("precision", config["training"]["precision"]) == "auto":
+        yield {"kind": "training_dtype", "system": name, "dtype": training["precision"]}
 
 
 def unexpected(report):
-    """Expected comparisons that came out otherwise, in each of the deciding scores."""
+    """Expected comparisons that came out otherwise, with the deciding scores in which they did."""
     for pair in report.findings_pairs():
-        for metric in report.deciding:
-            if "expected" in pair and report.better(pair["system"], pair["other"], metric) != pair["expected"]:
-                yield {"kind": "unexpected", "metric": metric, **pair}
+        if "expected" in pair:
+            metrics = [metric for metric in report.deciding if report.better(pair["system"], pair["other"], metric) != pair["expected"]]
+            if metrics:
+                yield {"kind": "unexpected", "metrics": metrics, **pair}

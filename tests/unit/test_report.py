@@ -158,7 +158,7 @@ def test_words_that_judge_follow_the_test(texts, tmp_path):
     unclear = write_report(make_run(tmp_path / "unclear", points=POINTS | {"smollm2_tuned": 20.4}, p=0.62))["en", "md"]
     assert "higher by" not in unclear.split("## Warnings")[0].split("### N1")[0]
     assert "not clearly different (difference 0.4 points, p\u00a0=\u00a00.62)" in unclear
-    assert unclear.count(warning) == 6  # tuned, pruned and retuned, each in two scores
+    assert unclear.count(warning) == 3  # tuned, pruned, retuned
 
 
 def test_what_the_run_is_stands_first(texts):
@@ -171,12 +171,12 @@ def test_what_the_run_is_stands_first(texts):
 
 def test_warnings_come_from_the_runs_files(texts):
     warnings = texts["en", "md"].split('<a id="warnings">')[1].split("\n## ")[1]
-    assert "SmolLM2-360M, tuned: 1 of 5 test articles were shortened" in warnings
-    assert "1 of 5 summaries reached the limit" in warnings
+    assert "- Test articles were shortened to fit the prompt: **Lead-3** (1 of 5), **Llama-3.2-1B, zero-shot** (1 of 5), " in warnings
+    assert "reached the limit of new tokens, and may end in the middle: **Llama-3.2-1B, zero-shot** (1 of 5)" in warnings
     assert "the batch was reduced to 12 sentences" in warnings
     assert "came out as `bf16`" in warnings
     assert "fewer than 50 entities in the test set, whose scores say little: `DAT`" in warnings
-    assert "4 of 200 training articles were shortened" in warnings
+    assert "(no summary was): **SmolLM2-360M, tuned** (4 of 200), " in warnings
 
 
 # ------------------------------------------------------------------ answers and templates of the student's own
