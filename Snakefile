@@ -24,6 +24,6 @@ include: "rules/report.smk"
 
 
 rule all:
+    default_target: True
     input:
         expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
-    default_target: True

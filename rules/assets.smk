@@ -4,10 +4,6 @@
 # out   assets/{name}/{revision}/        the folder as the hub lays it out; other rules cannot tell where it came from
 #       assets/{name}/{revision}.json    where it came from, and the sha256 of its files
 #       <results>/assets/{name}.json     the same for this run, with title and licence
-import hashlib
-
-from lib.asset_files import files_of
-
 ASSETS = {"models": config["models"], "datasets": config["datasets"]}
 for name in ASSETS["models"].keys() & ASSETS["datasets"].keys():
     raise WorkflowError(f"datasets.{name}: there is a model of that name too; expected names that differ; rename one of them")
@@ -27,47 +23,6 @@ localrules:
     prefetch,
 
 
-def asset_revision(entry):
-    """A file name for the content that an entry asks for."""
-    revision = {
-        "hub": lambda: entry["revision"],
-        "local": lambda: f"local-{hashlib.sha256(entry['path'].encode()).hexdigest()[:8]}",
-        "wheel": lambda: f"{entry['package']}-{entry['version']}",
-        "random": lambda: f"random-{entry['seed']}",
-    }[entry["source"]]()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", revision)
-
-
-def asset(kind, name):
-    """The folder of a model or a data set; `kind` is models or datasets."""
-    return f"assets/{name}/{asset_revision(ASSETS[kind][name])}"
-
-
-def asset_kind(name):
-    """models or datasets, whichever has an entry of that name."""
-    return next(kind for kind, entries in ASSETS.items() if name in entries)
-
-
-def used_assets():
-    """Names of the entries that this run needs: models first, in the order of config."""
-    used = {config["ner"]["backbone"], SUMMARIZATION["bertscore"]["model"], SUMMARIZATION["dataset"], *config["ner"]["datasets"]}
-    used |= {root_model(name) for name, system in SYSTEMS.items() if system["kind"] != "lead"}
-    return [name for entries in ASSETS.values() for name in entries if name in used]
-
-
-def local_files(wildcards):
-    """The files of a local folder, so that an edit of one is seen."""
-    entry = ASSETS[asset_kind(wildcards.name)][wildcards.name]
-    if entry["source"] != "local":
-        return []
-    return [os.path.join(entry["path"], file) for file in files_of(entry["path"])]
-
-
-def fetch_entry(wildcards):
-    entry = ASSETS[asset_kind(wildcards.name)][wildcards.name]
-    return as_json({"source": entry["source"], **{key: entry[key] for key in ASSET_KEYS[entry["source"]] if key in entry}})
-
-
 for name in used_assets():
     entry = ASSETS[asset_kind(name)][name]
     if entry["source"] == "local" and not Path(entry["path"]).is_dir():
@@ -77,7 +32,6 @@ for name in used_assets():
 
 
 rule fetch:
-    """Bring a model or a data set into the hub's layout, whatever its source."""
     input:
         script=script("fetch.py"),
         local=local_files,
@@ -99,16 +53,18 @@ rule fetch:
     params:
         kind=lambda w: asset_kind(w.name),
         entry=fetch_entry,
+    """Bring a model or a data set into the hub's layout, whatever its source."""
+    message:
+        "Fetching {wildcards.name} ({wildcards.revision})"
     shell:
         "python {input.script[0]} --name {wildcards.name} --kind {params.kind} --entry {params.entry:q} --cache assets/.cache"
         " --output {output.folder} --provenance {output.provenance} 2> {log}"
 
 
 rule provenance:
-    """Record where an asset of this run came from."""
     input:
         script=script("provenance.py"),
-        fetched=lambda w: asset(asset_kind(w.name), w.name) + ".json",
+        fetched=lambda w: f"{asset(asset_kind(w.name), w.name)}.json",
     output:
         "<results>/assets/{name}.json",
     log:
@@ -125,6 +81,9 @@ rule provenance:
     params:
         title=lambda w: ASSETS[asset_kind(w.name)][w.name]["title"],
         licence=lambda w: ASSETS[asset_kind(w.name)][w.name].get("licence", "not stated"),
+    """Record where an asset of this run came from."""
+    message:
+        "Recording where {wildcards.name} came from"
     shell:
         "python {input.script[0]} --fetched {input.fetched} --title {params.title:q} --licence {params.licence:q} --output {output} 2> {log}"
 

@@ -1,5 +1,6 @@
-# Shared by all rule files: the checked config, chains of systems, inputs of scripts, flags of command lines.
+# Shared by all files beside this one: the checked config, and every helper of theirs by subject.
 import ast
+import hashlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from lib.asset_files import files_of
 from lib.config import ConfigError, checked
 from snakemake.exceptions import WorkflowError
 
@@ -81,6 +83,130 @@ def settings(name, section):
     """A system's settings of `generation` or `training`: the section's, overridden by the system's own keys."""
     own = SYSTEMS[name].get("training", {}) if section == "training" else SYSTEMS[name]
     return {key: own.get(key, value) for key, value in SUMMARIZATION[section].items()}
+
+
+# ------------------------------------------------------------------ assets
+
+
+def asset_revision(entry):
+    """A file name for the content that an entry asks for."""
+    revision = {
+        "hub": lambda: entry["revision"],
+        "local": lambda: f"local-{hashlib.sha256(entry['path'].encode()).hexdigest()[:8]}",
+        "wheel": lambda: f"{entry['package']}-{entry['version']}",
+        "random": lambda: f"random-{entry['seed']}",
+    }[entry["source"]]()
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", revision)
+
+
+def asset(kind, name):
+    """The folder of a model or a data set; `kind` is models or datasets."""
+    return f"assets/{name}/{asset_revision(ASSETS[kind][name])}"
+
+
+def asset_kind(name):
+    """models or datasets, whichever has an entry of that name."""
+    return next(kind for kind, entries in ASSETS.items() if name in entries)
+
+
+def used_assets():
+    """Names of the entries that this run needs: models first, in the order of config."""
+    used = {config["ner"]["backbone"], SUMMARIZATION["bertscore"]["model"], SUMMARIZATION["dataset"], *config["ner"]["datasets"]}
+    used |= {root_model(name) for name, system in SYSTEMS.items() if system["kind"] != "lead"}
+    return [name for entries in ASSETS.values() for name in entries if name in used]
+
+
+def local_files(wildcards):
+    """The files of a local folder, so that an edit of one is seen."""
+    entry = ASSETS[asset_kind(wildcards.name)][wildcards.name]
+    if entry["source"] != "local":
+        return []
+    return [os.path.join(entry["path"], file) for file in files_of(entry["path"])]
+
+
+def fetch_entry(wildcards):
+    entry = ASSETS[asset_kind(wildcards.name)][wildcards.name]
+    return as_json({"source": entry["source"], **{key: entry[key] for key in ASSET_KEYS[entry["source"]] if key in entry}})
+
+
+# ------------------------------------------------------------------ named entity recognition
+
+
+def ner_datasets():
+    """ner.datasets as lists, since the order of data sets and of sources counts and JSON text sorts keys."""
+    return [
+        {
+            "name": name,
+            "config": config["datasets"][name].get("config"),
+            **entry,
+            "sources": [{"name": source, **conditions} for source, conditions in entry["sources"].items()],
+        }
+        for name, entry in NER["datasets"].items()
+    ]
+
+
+# ------------------------------------------------------------------ summarization
+
+
+def language_models():
+    """The models that some system descends from, by name."""
+    return list(dict.fromkeys(map(root_model, GENERATING)))
+
+
+def generation_flags(wildcards):
+    """Flags of generate.py: only those that play a part in this system, so that no other key reruns it."""
+    own = settings(wildcards.system, "generation")
+    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
+    return flags(own, "precision", "batch_size", "max_new_tokens", "max_prompt_tokens") + double
+
+
+def shot_flags(wildcards, input):
+    own = settings(wildcards.system, "generation")
+    if not own["shots"]:
+        return ""
+    return f"--train {input.train} --seed {config['seed']} {flags(own, 'shots', 'selection', 'shot_article_tokens')}"
+
+
+def bertscore_flags(options):
+    flags = f"--bertscore-name {options['model']} --bertscore-layer {options['layer']} --bertscore-batch-size {options['batch_size']}"
+    return flags + (" --bertscore-idf" if options["idf"] else "")
+
+
+def model_gigabytes(name):
+    """Size of a model's weights as stored, as far as config tells."""
+    return config["models"][name].get("gigabytes", 0.5)
+
+
+# ------------------------------------------------------------------ training and compression
+
+
+def origin(name):
+    """The name of what a system starts from: its parent, or an entry of `models`."""
+    return SYSTEMS[name].get("parent") or SYSTEMS[name]["model"]
+
+
+def parent_sparsity(wildcards):
+    """The parent's counts, if it has zeros that must not be lost."""
+    parent = SYSTEMS[wildcards.system].get("parent")
+    return f"<results>/summarization/systems/{parent}/sparsity.csv" if parent and is_sparse(parent) else []
+
+
+# ------------------------------------------------------------------ the report
+
+
+def folders(own, project):
+    """The reader's own folder, if there is one, before the project's."""
+    return list(dict.fromkeys(filter(None, [own, project])))
+
+
+def files_under(*places):
+    """All files in folders of the project, and files of it, from its root, sorted; hidden ones are left out."""
+    found = []
+    for place in places:
+        path = Path(workflow.basedir) / place
+        found += [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path] if path.is_file() else []
+    paths = [Path(os.path.relpath(file, workflow.basedir)) for file in found]
+    return sorted(path.as_posix() for path in paths if not any(part[0] in "._" and part != "__init__.py" for part in path.parts))
 
 
 # ------------------------------------------------------------------ scripts

@@ -6,19 +6,7 @@
 #       <results>/summarization/systems/{system}/sparsity.csv                       of those that are pruned or descend from such
 
 
-def origin(name):
-    """The name of what a system starts from: its parent, or an entry of `models`."""
-    return SYSTEMS[name].get("parent") or SYSTEMS[name]["model"]
-
-
-def parent_sparsity(wildcards):
-    """The parent's counts, if it has zeros that must not be lost."""
-    parent = SYSTEMS[wildcards.system].get("parent")
-    return f"<results>/summarization/systems/{parent}/sparsity.csv" if parent and is_sparse(parent) else []
-
-
 rule finetune:
-    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
     input:
         script=script("finetune.py"),
         model=lambda w: start_model(w.system),
@@ -41,12 +29,15 @@ rule finetune:
     threads: 2
     resources:
         # weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations
-        mem_mb=lambda w, attempt: int((4000 + 12000 * model_gigabytes(root_model(w.system))) * attempt),
+        mem_mb=lambda w, attempt: int((6000 + 12000 * model_gigabytes(root_model(w.system))) * attempt),
         runtime=720,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {config['seed']} --start {origin(w.system)}",
         zeros=lambda w: "--keep-zeros" if is_sparse(w.system) else "",
+    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
+    message:
+        "Fine-tuning {wildcards.system}"
     shell:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation}"
         " --template {input.template} --lengths {input.lengths} --training {params.training:q} --system {wildcards.system}"
@@ -54,7 +45,6 @@ rule finetune:
 
 
 rule prune:
-    """Set the smallest weights of a model's linear layers to zero, for good (P1)."""
     input:
         script=script("prune.py"),
         model=lambda w: start_model(w.system),
@@ -75,12 +65,14 @@ rule prune:
     params:
         flags=lambda w: flags(SYSTEMS[w.system], "method", "amount", "amount_of", "scope")
         + f" --seed {config['seed']} --start {origin(w.system)}",
+    """Set the smallest weights of a model's linear layers to zero, for good (P1)."""
+    message:
+        "Pruning {wildcards.system}"
     shell:
         "python {input.script[0]} --model {input.model} --system {wildcards.system} {params.flags} --output {output.model} 2> {log}"
 
 
 rule sparsity:
-    """Count zeros and weights layer by layer; a model that descends from a pruned one has all of its zeros (P2)."""
     input:
         script=script("sparsity.py"),
         model=lambda w: model_made_by(w.system),
@@ -100,5 +92,8 @@ rule sparsity:
         runtime=15,
     params:
         parent=lambda w, input: f"--at-least {input.parent}" if input.parent else "",
+    """Count zeros and weights layer by layer; a model that descends from a pruned one has all of its zeros (P2)."""
+    message:
+        "Counting the zeros of {wildcards.system}"
     shell:
         "python {input.script[0]} --model {input.model} --output {output} {params.parent} 2> {log}"

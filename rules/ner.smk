@@ -14,21 +14,7 @@ NER_SPLITS = ["train", "validation", "test"]
 BACKBONE = asset("models", NER["backbone"])
 
 
-def ner_datasets():
-    """ner.datasets as lists, since the order of data sets and of sources counts and JSON text sorts keys."""
-    return [
-        {
-            "name": name,
-            "config": config["datasets"][name].get("config"),
-            **entry,
-            "sources": [{"name": source, **conditions} for source, conditions in entry["sources"].items()],
-        }
-        for name, entry in NER["datasets"].items()
-    ]
-
-
 rule ner_clean:
-    """Bring the data sets onto one scheme, clean them step by step, merge them (N3, N4)."""
     input:
         script=script("ner_clean.py"),
         datasets=[asset("datasets", name) for name in NER["datasets"]],
@@ -51,6 +37,9 @@ rule ner_clean:
         datasets=as_json(ner_datasets()),
         cleaning=as_json(NER["cleaning"]),
         flags=flags(NER, "label_scheme") + f" --seed {config['seed']}",
+    """Bring the data sets onto one scheme, clean them step by step, merge them (N3, N4)."""
+    message:
+        "Cleaning and merging the NER data"
     shell:
         "python {input.script[0]} --folders {input.datasets} --datasets {params.datasets:q} --cleaning {params.cleaning:q}"
         " --train {output.train} --validation {output.validation} --test {output.test} --labels {output.labels}"
@@ -58,7 +47,6 @@ rule ner_clean:
 
 
 rule ner_audit:
-    """Find and count what is wrong with the data sets as downloaded, and say what was done about it (N2)."""
     input:
         script=script("ner_audit.py"),
         datasets=[asset("datasets", name) for name in NER["datasets"]],
@@ -79,13 +67,15 @@ rule ner_audit:
     params:
         datasets=as_json(ner_datasets()),
         flags=flags(NER, "max_length"),
+    """Find and count what is wrong with the data sets as downloaded, and say what was done about it (N2)."""
+    message:
+        "Auditing the NER data as downloaded"
     shell:
         "python {input.script[0]} --folders {input.datasets} --datasets {params.datasets:q} --labels {input.labels}"
         " --cleaning {input.cleaning} --backbone {input.backbone} --output {output.audit} {params.flags} 2> {log}"
 
 
 rule ner_train:
-    """Train the tagger: our own head on the backbone (N5, N6, N9, N10)."""
     input:
         script=script("ner_train.py"),
         backbone=BACKBONE,
@@ -110,6 +100,9 @@ rule ner_train:
         training=as_json(NER["training"]),
         title=config["models"][NER["backbone"]]["title"],
         flags=flags(NER, "alignment", "max_length", "dropout", "precision", "embedding_rows") + f" --seed {config['seed']}",
+    """Train the tagger: our own head on the backbone (N5, N6, N9, N10)."""
+    message:
+        "Training the tagger"
     shell:
         "python {input.script[0]} --backbone {input.backbone} --train {input.train} --validation {input.validation}"
         " --labels {input.labels} --training {params.training:q} --title {params.title:q} --output {output.model}"
@@ -117,7 +110,6 @@ rule ner_train:
 
 
 rule ner_evaluate:
-    """Score the tagger on validation and test, with intervals, and look at its errors (N11, N12)."""
     input:
         script=script("ner_evaluate.py"),
         model="<results>/ner/model",
@@ -140,6 +132,9 @@ rule ner_evaluate:
         runtime=120,
     params:
         flags=flags(NER, "precision") + f" --batch-size {NER['training']['per_device_eval_batch_size']} --seed {config['seed']}",
+    """Score the tagger on validation and test, with intervals, and look at its errors (N11, N12)."""
+    message:
+        "Evaluating the tagger"
     shell:
         "python {input.script[0]} --model {input.model} --validation {input.validation} --test {input.test}"
         " --labels {input.labels} --metrics {output.metrics} --predictions {output.predictions} --errors {output.errors}"
@@ -147,7 +142,6 @@ rule ner_evaluate:
 
 
 rule ner_predict:
-    """Tag the configured sentences (N13)."""
     input:
         script=script("ner_predict.py"),
         model="<results>/ner/model",
@@ -166,5 +160,8 @@ rule ner_predict:
     params:
         sentences=as_json(NER["sentences"]),
         flags=flags(NER, "precision") + f" --batch-size {NER['training']['per_device_eval_batch_size']}",
+    """Tag the configured sentences (N13)."""
+    message:
+        "Tagging the configured sentences"
     shell:
         "python {input.script[0]} --model {input.model} --sentences {params.sentences:q} --output {output.sentences} {params.flags} 2> {log}"

@@ -15,21 +15,6 @@ WORKFLOW = (
 ).split()
 
 
-def folders(own, project):
-    """The reader's own folder, if there is one, before the project's."""
-    return list(dict.fromkeys(filter(None, [own, project])))
-
-
-def files_under(*places):
-    """All files in folders of the project, and files of it, from its root, sorted; hidden ones are left out."""
-    found = []
-    for place in places:
-        path = Path(workflow.basedir) / place
-        found += [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path] if path.is_file() else []
-    paths = [Path(os.path.relpath(file, workflow.basedir)) for file in found]
-    return sorted(path.as_posix() for path in paths if not any(part[0] in "._" and part != "__init__.py" for part in path.parts))
-
-
 TEMPLATES = folders(config["report"]["templates"], "report/templates")
 ANSWERS = folders(config["report"]["answers"], "report/answers")
 
@@ -39,7 +24,6 @@ localrules:
 
 
 rule record_config:
-    """Record the configuration, how it differs from the assignment's, and the software at hand."""
     input:
         script=script("record_config.py"),
     output:
@@ -58,13 +42,15 @@ rule record_config:
     params:
         config=json.dumps(config, ensure_ascii=False),
         assignment=json.dumps(ASSIGNMENT, ensure_ascii=False),
+    """Record the configuration, how it differs from the assignment's, and the software at hand."""
+    message:
+        "Recording the configuration"
     shell:
         "python {input.script[0]} --config {params.config:q} --assignment {params.assignment:q} --output {output.config}"
         " --differences {output.differences} --environment {output.environment} 2> {log}"
 
 
 rule report:
-    """Write the report in both languages, as Markdown and as HTML."""
     input:
         script=script("report.py"),
         config="<results>/config.yaml",
@@ -88,13 +74,15 @@ rule report:
         templates=TEMPLATES,
         answers=ANSWERS,
         folder=lambda w, output: os.path.dirname(output[0]),
+    """Write the report in both languages, as Markdown and as HTML."""
+    message:
+        "Writing the report"
     shell:
         "python {input.script[0]} --config {input.config} --templates {params.templates:q} --answers {params.answers:q}"
         " --report-folder report --output {params.folder} 2> {log}"
 
 
 rule submission:
-    """Pack the report, and the code of each part with the output of its run beside it."""
     input:
         script=script("submission.py"),
         config="<results>/config.yaml",
@@ -116,6 +104,9 @@ rule submission:
     params:
         answers=ANSWERS,
         logs=f"logs/{config['run']}",
+    """Pack the report, and the code of each part with the output of its run beside it."""
+    message:
+        "Packing the archive {output}"
     shell:
         "python {input.script[0]} --config {input.config} --logs {params.logs} --parts {input.parts} --answers {params.answers:q}"
         " --project {input.project:q} --output {output} 2> {log}"

@@ -13,37 +13,7 @@ GENERATING = systems_of_kind("prompt", "finetune", "prune")
 PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["percentiles"]})
 
 
-def language_models():
-    """The models that some system descends from, by name."""
-    return list(dict.fromkeys(map(root_model, GENERATING)))
-
-
-def generation_flags(wildcards):
-    """Flags of generate.py: only those that play a part in this system, so that no other key reruns it."""
-    own = settings(wildcards.system, "generation")
-    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
-    return flags(own, "precision", "batch_size", "max_new_tokens", "max_prompt_tokens") + double
-
-
-def shot_flags(wildcards, input):
-    own = settings(wildcards.system, "generation")
-    if not own["shots"]:
-        return ""
-    return f"--train {input.train} --seed {config['seed']} " + flags(own, "shots", "selection", "shot_article_tokens")
-
-
-def bertscore_flags(options):
-    flags = f"--bertscore-name {options['model']} --bertscore-layer {options['layer']} --bertscore-batch-size {options['batch_size']}"
-    return flags + (" --bertscore-idf" if options["idf"] else "")
-
-
-def model_gigabytes(name):
-    """Size of a model's weights as stored, as far as config tells."""
-    return config["models"][name].get("gigabytes", 0.5)
-
-
 rule summ_split:
-    """Clean the pairs, and sample each split."""
     input:
         script=script("summ_split.py"),
         dataset=asset("datasets", SUMMARIZATION["dataset"]),
@@ -65,6 +35,9 @@ rule summ_split:
         sizes=as_json(SUMMARIZATION["splits"]),
         words=" ".join(f"--{key}-words {value}" for key, value in SUMMARIZATION["article_words"].items() if value is not None),
         seed=config["seed"],
+    """Clean the pairs, and sample each split."""
+    message:
+        "Sampling articles and summaries"
     shell:
         "python {input.script[0]} --dataset {input.dataset} {params.config} --columns {params.columns:q} --sizes {params.sizes:q}"
         " {params.words} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
@@ -72,7 +45,6 @@ rule summ_split:
 
 
 rule token_lengths:
-    """Lengths of articles and references in tokens of one model."""
     input:
         **SUMMARIZATION_SPLITS,
         script=script("length_statistics.py"),
@@ -92,13 +64,15 @@ rule token_lengths:
         runtime=15,
     params:
         percentiles=" ".join(map(str, PERCENTILES)),
+    """Lengths of articles and references in tokens of one model."""
+    message:
+        "Measuring lengths in tokens of {wildcards.model}"
     shell:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation} --test {input.test}"
         " --percentiles {params.percentiles} --output {output} 2> {log}"
 
 
 rule text_statistics:
-    """Lengths of articles and references in characters, words, sentences, and tokens of each model."""
     input:
         **SUMMARIZATION_SPLITS,
         script=script("text_statistics.py"),
@@ -118,13 +92,15 @@ rule text_statistics:
         percentiles=" ".join(map(str, PERCENTILES)),
         tokens=lambda w, input: " ".join(f"{model}={path}" for model, path in zip(language_models(), input.lengths)),
         seed=config["seed"],
+    """Lengths of articles and references in characters, words, sentences, and tokens of each model."""
+    message:
+        "Measuring lengths of articles and summaries"
     shell:
         "python {input.script[0]} --train {input.train} --validation {input.validation} --test {input.test}"
         " --percentiles {params.percentiles} --tokens {params.tokens} --seed {params.seed} --output {output} 2> {log}"
 
 
 rule lead:
-    """The first sentences of each article."""
     input:
         script=script("lead.py"),
         test=SUMMARIZATION_SPLITS["test"],
@@ -144,12 +120,14 @@ rule lead:
         runtime=5,
     params:
         flags=lambda w: flags(SYSTEMS[w.system], "sentences"),
+    """The first sentences of each article."""
+    message:
+        "Summarizing with {wildcards.system}"
     shell:
         "python {input.script[0]} --test {input.test} {params.flags} --predictions {output.predictions} --speed {output.speed} 2> {log}"
 
 
 rule generate:
-    """Summarize the test articles with a model."""
     input:
         script=script("generate.py"),
         model=lambda w: model_made_by(w.system),
@@ -175,13 +153,15 @@ rule generate:
     params:
         flags=generation_flags,
         shots=shot_flags,
+    """Summarize the test articles with a model."""
+    message:
+        "Summarizing with {wildcards.system}"
     shell:
         "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.shots}"
         " --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
 
 
 rule score:
-    """ROUGE and BERTScore of a system's summaries, with intervals."""
     input:
         script=script("score.py"),
         predictions="<results>/summarization/systems/{system}/predictions.jsonl",
@@ -205,13 +185,15 @@ rule score:
         rouge="--stemmer" if SUMMARIZATION["rouge"]["stemmer"] else "",
         bertscore=bertscore_flags(SUMMARIZATION["bertscore"]),
         seed=config["seed"],
+    """ROUGE and BERTScore of a system's summaries, with intervals."""
+    message:
+        "Scoring {wildcards.system}"
     shell:
         "python {input.script[0]} --predictions {input.predictions} {params.rouge} --bertscore-model {input.model} {params.bertscore}"
         " --seed {params.seed} --scores {output.scores} --by-article {output.by_article} 2> {log}"
 
 
 rule compare_systems:
-    """All systems' scores side by side, with paired tests."""
     input:
         script=script("compare_systems.py"),
         by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SYSTEMS),
@@ -231,6 +213,9 @@ rule compare_systems:
         by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SYSTEMS, input.by_article)),
         compare_to=" ".join(SUMMARIZATION["compare_to"]),
         seed=config["seed"],
+    """All systems' scores side by side, with paired tests."""
+    message:
+        "Comparing all systems"
     shell:
         "python {input.script[0]} --systems {params.systems:q} --by-article {params.by_article} --compare-to {params.compare_to}"
         " --seed {params.seed} --output {output} 2> {log}"

@@ -25,10 +25,13 @@ class TrainingLog(TrainerCallback):
         progress(f"{self.what}s: {state.max_steps} in {state.num_train_epochs} epoch{'s' * (state.num_train_epochs != 1)}")
 
     def on_step_end(self, args, state, control, **kwargs):
-        seconds = time.monotonic() - self.start
-        left = seconds / state.global_step * (state.max_steps - state.global_step)
-        loss = "" if self.loss is None else f"loss {self.loss:.3f}, "
-        self.steps.at(state.global_step, f"{loss}{left:.0f} s left")
+        details = [] if self.loss is None else [f"loss {self.loss:.3f}"]
+        if state.global_step == 1:  # no measure of the rest: batches by length begin with the longest, and memory is touched first
+            self.first_done = time.monotonic()
+        else:
+            left = (time.monotonic() - self.first_done) / (state.global_step - 1) * (state.max_steps - state.global_step)
+            details.append(f"{left:.0f} s left")
+        self.steps.at(state.global_step, ", ".join(details))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "loss" in logs:
