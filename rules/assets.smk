@@ -32,6 +32,7 @@ for name in used_assets():
 
 
 rule fetch:
+    """Bring a model or a data set into the hub's layout, whatever its source."""
     input:
         script=script("fetch.py"),
         local=local_files,
@@ -53,7 +54,6 @@ rule fetch:
     params:
         kind=lambda w: asset_kind(w.name),
         entry=fetch_entry,
-    """Bring a model or a data set into the hub's layout, whatever its source."""
     message:
         "Fetching {wildcards.name} ({wildcards.revision})"
     shell:
@@ -62,6 +62,7 @@ rule fetch:
 
 
 rule provenance:
+    """Record where an asset of this run came from."""
     input:
         script=script("provenance.py"),
         fetched=lambda w: f"{asset(asset_kind(w.name), w.name)}.json",
@@ -81,7 +82,6 @@ rule provenance:
     params:
         title=lambda w: ASSETS[asset_kind(w.name)][w.name]["title"],
         licence=lambda w: ASSETS[asset_kind(w.name)][w.name].get("licence", "not stated"),
-    """Record where an asset of this run came from."""
     message:
         "Recording where {wildcards.name} came from"
     shell:

@@ -7,6 +7,7 @@
 
 
 rule finetune:
+    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
     input:
         script=script("finetune.py"),
         model=lambda w: start_model(w.system),
@@ -35,7 +36,6 @@ rule finetune:
         training=lambda w: as_json(settings(w.system, "training")),
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {config['seed']} --start {origin(w.system)}",
         zeros=lambda w: "--keep-zeros" if is_sparse(w.system) else "",
-    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
     message:
         "Fine-tuning {wildcards.system}"
     shell:
@@ -45,6 +45,7 @@ rule finetune:
 
 
 rule prune:
+    """Set the smallest weights of a model's linear layers to zero, for good (P1)."""
     input:
         script=script("prune.py"),
         model=lambda w: start_model(w.system),
@@ -65,7 +66,6 @@ rule prune:
     params:
         flags=lambda w: flags(SYSTEMS[w.system], "method", "amount", "amount_of", "scope")
         + f" --seed {config['seed']} --start {origin(w.system)}",
-    """Set the smallest weights of a model's linear layers to zero, for good (P1)."""
     message:
         "Pruning {wildcards.system}"
     shell:
@@ -73,6 +73,7 @@ rule prune:
 
 
 rule sparsity:
+    """Count zeros and weights layer by layer; a model that descends from a pruned one has all of its zeros (P2)."""
     input:
         script=script("sparsity.py"),
         model=lambda w: model_made_by(w.system),
@@ -92,7 +93,6 @@ rule sparsity:
         runtime=15,
     params:
         parent=lambda w, input: f"--at-least {input.parent}" if input.parent else "",
-    """Count zeros and weights layer by layer; a model that descends from a pruned one has all of its zeros (P2)."""
     message:
         "Counting the zeros of {wildcards.system}"
     shell:

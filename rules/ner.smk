@@ -15,6 +15,7 @@ BACKBONE = asset("models", NER["backbone"])
 
 
 rule ner_clean:
+    """Bring the data sets onto one scheme, clean them step by step, merge them (N3, N4)."""
     input:
         script=script("ner_clean.py"),
         datasets=[asset("datasets", name) for name in NER["datasets"]],
@@ -37,7 +38,6 @@ rule ner_clean:
         datasets=as_json(ner_datasets()),
         cleaning=as_json(NER["cleaning"]),
         flags=flags(NER, "label_scheme") + f" --seed {config['seed']}",
-    """Bring the data sets onto one scheme, clean them step by step, merge them (N3, N4)."""
     message:
         "Cleaning and merging the NER data"
     shell:
@@ -47,6 +47,7 @@ rule ner_clean:
 
 
 rule ner_audit:
+    """Find and count what is wrong with the data sets as downloaded, and say what was done about it (N2)."""
     input:
         script=script("ner_audit.py"),
         datasets=[asset("datasets", name) for name in NER["datasets"]],
@@ -67,7 +68,6 @@ rule ner_audit:
     params:
         datasets=as_json(ner_datasets()),
         flags=flags(NER, "max_length"),
-    """Find and count what is wrong with the data sets as downloaded, and say what was done about it (N2)."""
     message:
         "Auditing the NER data as downloaded"
     shell:
@@ -76,6 +76,7 @@ rule ner_audit:
 
 
 rule ner_train:
+    """Train the tagger: our own head on the backbone (N5, N6, N9, N10)."""
     input:
         script=script("ner_train.py"),
         backbone=BACKBONE,
@@ -100,7 +101,6 @@ rule ner_train:
         training=as_json(NER["training"]),
         title=config["models"][NER["backbone"]]["title"],
         flags=flags(NER, "alignment", "max_length", "dropout", "precision", "embedding_rows") + f" --seed {config['seed']}",
-    """Train the tagger: our own head on the backbone (N5, N6, N9, N10)."""
     message:
         "Training the tagger"
     shell:
@@ -110,6 +110,7 @@ rule ner_train:
 
 
 rule ner_evaluate:
+    """Score the tagger on validation and test, with intervals, and look at its errors (N11, N12)."""
     input:
         script=script("ner_evaluate.py"),
         model="<results>/ner/model",
@@ -132,7 +133,6 @@ rule ner_evaluate:
         runtime=120,
     params:
         flags=flags(NER, "precision") + f" --batch-size {NER['training']['per_device_eval_batch_size']} --seed {config['seed']}",
-    """Score the tagger on validation and test, with intervals, and look at its errors (N11, N12)."""
     message:
         "Evaluating the tagger"
     shell:
@@ -142,6 +142,7 @@ rule ner_evaluate:
 
 
 rule ner_predict:
+    """Tag the configured sentences (N13)."""
     input:
         script=script("ner_predict.py"),
         model="<results>/ner/model",
@@ -160,7 +161,6 @@ rule ner_predict:
     params:
         sentences=as_json(NER["sentences"]),
         flags=flags(NER, "precision") + f" --batch-size {NER['training']['per_device_eval_batch_size']}",
-    """Tag the configured sentences (N13)."""
     message:
         "Tagging the configured sentences"
     shell:

@@ -13,8 +13,6 @@ WORKFLOW = (
     "Snakefile config.yaml Makefile README.md LICENSE pyproject.toml requirements.txt requirements.in "
     "rules scripts envs schemas presets profiles prompts report data"
 ).split()
-
-
 TEMPLATES = folders(config["report"]["templates"], "report/templates")
 ANSWERS = folders(config["report"]["answers"], "report/answers")
 
@@ -24,6 +22,7 @@ localrules:
 
 
 rule record_config:
+    """Record the configuration, how it differs from the assignment's, and the software at hand."""
     input:
         script=script("record_config.py"),
     output:
@@ -42,7 +41,6 @@ rule record_config:
     params:
         config=json.dumps(config, ensure_ascii=False),
         assignment=json.dumps(ASSIGNMENT, ensure_ascii=False),
-    """Record the configuration, how it differs from the assignment's, and the software at hand."""
     message:
         "Recording the configuration"
     shell:
@@ -51,6 +49,7 @@ rule record_config:
 
 
 rule report:
+    """Write the report in both languages, as Markdown and as HTML."""
     input:
         script=script("report.py"),
         config="<results>/config.yaml",
@@ -74,7 +73,6 @@ rule report:
         templates=TEMPLATES,
         answers=ANSWERS,
         folder=lambda w, output: os.path.dirname(output[0]),
-    """Write the report in both languages, as Markdown and as HTML."""
     message:
         "Writing the report"
     shell:
@@ -83,6 +81,7 @@ rule report:
 
 
 rule submission:
+    """Pack the report, and the code of each part with the output of its run beside it."""
     input:
         script=script("submission.py"),
         config="<results>/config.yaml",
@@ -104,7 +103,6 @@ rule submission:
     params:
         answers=ANSWERS,
         logs=f"logs/{config['run']}",
-    """Pack the report, and the code of each part with the output of its run beside it."""
     message:
         "Packing the archive {output}"
     shell:

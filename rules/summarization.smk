@@ -14,6 +14,7 @@ PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["pe
 
 
 rule summ_split:
+    """Clean the pairs, and sample each split."""
     input:
         script=script("summ_split.py"),
         dataset=asset("datasets", SUMMARIZATION["dataset"]),
@@ -35,7 +36,6 @@ rule summ_split:
         sizes=as_json(SUMMARIZATION["splits"]),
         words=" ".join(f"--{key}-words {value}" for key, value in SUMMARIZATION["article_words"].items() if value is not None),
         seed=config["seed"],
-    """Clean the pairs, and sample each split."""
     message:
         "Sampling articles and summaries"
     shell:
@@ -45,6 +45,7 @@ rule summ_split:
 
 
 rule token_lengths:
+    """Lengths of articles and references in tokens of one model."""
     input:
         **SUMMARIZATION_SPLITS,
         script=script("length_statistics.py"),
@@ -64,7 +65,6 @@ rule token_lengths:
         runtime=15,
     params:
         percentiles=" ".join(map(str, PERCENTILES)),
-    """Lengths of articles and references in tokens of one model."""
     message:
         "Measuring lengths in tokens of {wildcards.model}"
     shell:
@@ -73,6 +73,7 @@ rule token_lengths:
 
 
 rule text_statistics:
+    """Lengths of articles and references in characters, words, sentences, and tokens of each model."""
     input:
         **SUMMARIZATION_SPLITS,
         script=script("text_statistics.py"),
@@ -92,7 +93,6 @@ rule text_statistics:
         percentiles=" ".join(map(str, PERCENTILES)),
         tokens=lambda w, input: " ".join(f"{model}={path}" for model, path in zip(language_models(), input.lengths)),
         seed=config["seed"],
-    """Lengths of articles and references in characters, words, sentences, and tokens of each model."""
     message:
         "Measuring lengths of articles and summaries"
     shell:
@@ -101,6 +101,7 @@ rule text_statistics:
 
 
 rule lead:
+    """The first sentences of each article."""
     input:
         script=script("lead.py"),
         test=SUMMARIZATION_SPLITS["test"],
@@ -120,7 +121,6 @@ rule lead:
         runtime=5,
     params:
         flags=lambda w: flags(SYSTEMS[w.system], "sentences"),
-    """The first sentences of each article."""
     message:
         "Summarizing with {wildcards.system}"
     shell:
@@ -128,6 +128,7 @@ rule lead:
 
 
 rule generate:
+    """Summarize the test articles with a model."""
     input:
         script=script("generate.py"),
         model=lambda w: model_made_by(w.system),
@@ -153,7 +154,6 @@ rule generate:
     params:
         flags=generation_flags,
         shots=shot_flags,
-    """Summarize the test articles with a model."""
     message:
         "Summarizing with {wildcards.system}"
     shell:
@@ -162,6 +162,7 @@ rule generate:
 
 
 rule score:
+    """ROUGE and BERTScore of a system's summaries, with intervals."""
     input:
         script=script("score.py"),
         predictions="<results>/summarization/systems/{system}/predictions.jsonl",
@@ -185,7 +186,6 @@ rule score:
         rouge="--stemmer" if SUMMARIZATION["rouge"]["stemmer"] else "",
         bertscore=bertscore_flags(SUMMARIZATION["bertscore"]),
         seed=config["seed"],
-    """ROUGE and BERTScore of a system's summaries, with intervals."""
     message:
         "Scoring {wildcards.system}"
     shell:
@@ -194,6 +194,7 @@ rule score:
 
 
 rule compare_systems:
+    """All systems' scores side by side, with paired tests."""
     input:
         script=script("compare_systems.py"),
         by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SYSTEMS),
@@ -213,7 +214,6 @@ rule compare_systems:
         by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SYSTEMS, input.by_article)),
         compare_to=" ".join(SUMMARIZATION["compare_to"]),
         seed=config["seed"],
-    """All systems' scores side by side, with paired tests."""
     message:
         "Comparing all systems"
     shell:

@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.cleaning import ARABIC_DIGITS, RULES, ZWNJ, key_of, normalize_letters, remove_invisible
+from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, ZWNJ, key_of, normalize_letters, remove_invisible
 from lib.labels import parse
 from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
 
@@ -616,9 +616,10 @@ class Fixes:
         if finding.fix is None:
             return None, None
         if finding.fix in RULES:
-            # copies of a split's sentences leave other splits, so that step is counted over the data set
+            # copies in all splits leave by any of the steps that choose among rows, and copies of a split's sentences leave other splits
+            steps = ROW_STEPS if finding.id == "repeated_sentences" else [finding.fix]
             splits = SPLITS if finding.split is None or finding.fix == "deduplicate_across" else [finding.split]
-            return self.on[finding.fix], sum(self.changed.get((finding.fix, finding.dataset, split), 0) for split in splits)
+            return self.on[finding.fix], sum(self.changed.get((step, finding.dataset, split), 0) for step in steps for split in splits)
         if finding.fix == "hold_out":
             return True, self.held_out[finding.dataset]
         if finding.fix == "label_scheme":
