@@ -100,7 +100,8 @@ rule ner_train:
     params:
         training=as_json(NER["training"]),
         title=config["models"][NER["backbone"]]["title"],
-        flags=flags(NER, "alignment", "max_length", "dropout", "precision", "embedding_rows") + f" --seed {config['seed']}",
+        flags=flags(NER, "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
+        + f" --seed {config['seed']}",
     message:
         "Training the tagger"
     shell:

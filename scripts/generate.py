@@ -23,7 +23,7 @@ from contextlib import ExitStack
 import lib.offline  # noqa: F401
 
 from lib.device import device_name, peak_memory
-from lib.generation import PRECISIONS, Generator, load_model
+from lib.generation import PRECISIONS, Generator, load_for_generation
 from lib.predictions import prediction
 from lib.program import InputError, Steps, existing_file, log, model_folder, parser, program, progress
 from lib.prompting import load_template, ready_tokenizer, shorten
@@ -66,7 +66,7 @@ def main(argv=None):
     rows = read_parquet(args.test, COLUMNS)
     shots = chosen_shots(args, rows)
     progress(f"loading the model in {args.precision}")
-    model, dtype = load_model(args.model, args.precision, args.double_quantization)
+    model, dtype = load_for_generation(args.model, args.precision, args.double_quantization)
     seconds_loading = time.perf_counter() - start
 
     limit = prompt_limit(args, model.config)

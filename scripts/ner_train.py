@@ -1,8 +1,9 @@
 r"""Train the tagger: a token classifier of our own over an XLM-R encoder (transformers' Trainer).
 
     python scripts/ner_train.py --backbone MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --labels LABELS.json \
-        --training '{"num_train_epochs": 1, …}' --alignment first --max-length 512 --dropout 0.1 --precision auto \
-        --embedding-rows all --seed 42 --title "XLM-RoBERTa base" --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
+        --training '{"num_train_epochs": 1, …}' --alignment first --max-length 512 --dropout 0.1 --head-learning-rate 5e-5 \
+        --embedding-rows all --precision auto --seed 42 --title "XLM-RoBERTa base" \
+        --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
 
 reads    MODEL_DIR      the encoder: a Hugging Face model folder of type xlm-roberta, with its tokenizer
          *.parquet      tokens, ner_tags, language, source
@@ -65,8 +66,9 @@ def arguments(argv):
     command.add_argument("--alignment", required=True, choices=ALIGNMENTS, help="the subwords of a word that carry its label")
     command.add_argument("--max-length", required=True, type=int, help="subwords in a window, special tokens included")
     command.add_argument("--dropout", required=True, type=float, help="before the linear layer")
-    command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
+    command.add_argument("--head-learning-rate", required=True, type=float, help="of the linear layer; --training has the encoder's")
     command.add_argument("--embedding-rows", required=True, choices=["all", "used"])
+    command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
     command.add_argument("--seed", required=True, type=int)
     command.add_argument("--title", required=True, help="the name of the encoder, for the model card")
     command.add_argument("--output", required=True)
@@ -157,14 +159,26 @@ class Data:
 
 
 class TaggerTrainer(Trainer):
-    """Trainer whose evaluation scores words and entities as ner_evaluate.py does, with as little padding, and gives the exact loss.
+    """Trainer with a learning rate for the head, whose evaluation scores words and entities as ner_evaluate.py does.
 
-    validate   called with the model; returns the names and values to log
+    validate             called with the model; returns the names and values to log
+    head_learning_rate   the peak for model.classifier; all else has the learning rate of the arguments
     """
 
-    def __init__(self, *args, validate, **kwargs):
+    def __init__(self, *args, validate, head_learning_rate, **kwargs):
         super().__init__(*args, **kwargs)
-        self.validate = validate
+        self.validate, self.head_learning_rate = validate, head_learning_rate
+
+    def create_optimizer(self, model=None):
+        optimizer = super().create_optimizer(model)
+        head = {id(parameter) for parameter in self.model.classifier.parameters()}
+        for group in list(optimizer.param_groups):
+            parameters = group["params"]
+            group["params"] = [parameter for parameter in parameters if id(parameter) not in head]
+            of_head = [parameter for parameter in parameters if id(parameter) in head]
+            if of_head:
+                optimizer.add_param_group({**group, "params": of_head, "lr": self.head_learning_rate})
+        return optimizer
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         logs = {f"{metric_key_prefix}_{name}": value for name, value in self.validate(self.model).items()}
@@ -217,6 +231,7 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
         data_collator=collator,
         callbacks=[training_log],
         validate=validate,
+        head_learning_rate=args.head_learning_rate,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
@@ -276,6 +291,7 @@ expects, so it loads the folder as well. Scores stand in the run's `ner/metrics.
 | training argument | |
 |---|---|
 {settings}
+| learning_rate of the linear layer | {args.head_learning_rate} |
 | seed | {args.seed} |
 | precision | {summary["precision"]}, master weights fp32 |
 """

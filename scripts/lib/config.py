@@ -31,7 +31,7 @@ def checked(config, root):
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise ConfigError(_message(errors[0]))
-    for check in (_systems, _named_models, _label_maps, _compared):
+    for check in (_systems, _named_models, _label_maps, _compared, _own_folders):
         check(config, Path(root))
     return config
 
@@ -93,7 +93,7 @@ def _message(error):
     if key == "student_id" and error.validator == "type":
         return (
             f"student_id: found {error.instance!r}, {_kind(error.instance)}; expected a quoted text, since a number loses its zeros; "
-            """write student_id: "0123" in the file, or --config 'student_id="0123"' on the command line"""
+            """write student_id: "0123" in the file, or --config 'student_id=!!str 0123' on the command line"""
         )
     expected = _describe(error.schema)
     if error.validator == "type":
@@ -108,6 +108,7 @@ def _message(error):
 def _deepest(error):
     """For a value that may have several shapes: the error within the shape that its `source` or `kind` names."""
     while error.validator == "oneOf":
+        _names_its_shape(error)
         shapes = {}
         for inner in error.context:
             shapes.setdefault(inner.schema_path[0], []).append(inner)
@@ -123,6 +124,19 @@ def _deepest(error):
             return _no_shape(error)
         error = fitting[0][0]
     return error
+
+
+def _names_its_shape(error):
+    """Without `source` or `kind`, every key would look out of place in whichever shape is tried first."""
+    options = {}
+    for shape in error.validator_value:
+        for name in DISCRIMINATORS:
+            if "const" in shape.get("properties", {}).get(name, {}):
+                options.setdefault(name, []).append(shape["properties"][name]["const"])
+    for name, values in options.items():
+        if isinstance(error.instance, dict) and name not in error.instance:
+            key = ".".join(map(str, error.absolute_path))
+            raise ConfigError(f"{key}: the key {name} is missing; expected one of {', '.join(values)}; add it")
 
 
 def _no_shape(error):
@@ -258,3 +272,11 @@ def _label_maps(config, root):
 def _compared(config, root):
     for name in config["summarization"]["compare_to"]:
         _known(config["summarization"]["systems"], "summarization.compare_to", name, "summarization.systems")
+
+
+def _own_folders(config, root):
+    """A folder of overrides that is not there would leave the project's texts in place without a word."""
+    for name in ("templates", "answers"):
+        path = config["report"][name]
+        if path is not None and not (root / path).is_dir():
+            _fail(f"report.{name}", f"there is no folder {path}", "a folder of your own, or null", "correct the path, or make the folder")

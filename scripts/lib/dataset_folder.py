@@ -10,7 +10,7 @@ from datasets.info import DatasetInfosDict
 from datasets.utils.metadata import MetadataConfigs
 from huggingface_hub import DatasetCard
 
-from lib.program import InputError, one_line
+from lib.program import InputError, one_line, out_of_space
 
 FORMATS = (".parquet", ".jsonl", ".json", ".csv")
 
@@ -34,6 +34,8 @@ def load_splits(folder, config=None):
     try:
         return datasets.load_dataset(**options, cache_dir=cache.name)
     except Exception as error:  # the readers below raise many kinds, with the cause inside
+        if out_of_space(error):  # of the cache
+            raise
         found = one_line(error.__cause__ or error)
         raise InputError(f"{folder}: cannot be read ({found}); expected a data set as the hub lays it out; correct its files") from error
 

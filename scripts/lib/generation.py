@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from os.path import commonprefix
 
 import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, DynamicCache
+from transformers import BitsAndBytesConfig, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from lib.device import DTYPES, device, resolve_precision
+from lib.model_folder import load_model
 from lib.program import InputError
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8", "nf4")
@@ -21,7 +22,7 @@ class Continuation:
     ended: bool  # by an end token or a stop string, not by the limit
 
 
-def load_model(folder, precision, double_quantization):
+def load_for_generation(folder, precision, double_quantization):
     """(model for inference on the device at hand, its dtype's name). `precision` is fp32, bf16, fp16, int8, nf4 or auto."""
     options = {}
     dtype = resolve_precision("auto" if precision in ("nf4", "int8") else precision)
@@ -34,8 +35,7 @@ def load_model(folder, precision, double_quantization):
         )
     elif precision == "int8":
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=DTYPES[dtype], device_map=str(device()), **options)
-    return model.eval(), dtype
+    return load_model(folder, DTYPES[dtype], device_map=str(device()), **options).eval(), dtype
 
 
 class Generator:
@@ -55,7 +55,7 @@ class Generator:
     def continuations(self, prompts, done=lambda count: None):
         """A Continuation for each prompt (a list of ids), in the order given; `done` is called with the number finished so far."""
         shared = commonprefix(prompts)[: min(map(len, prompts)) - 1] if len(prompts) > 1 else []
-        self.shared_tokens = len(shared) if len(shared) >= SHARED_WORTH_CACHING else 0
+        self.shared_tokens = len(shared) if len(shared) >= SHARED_WORTH_CACHING and repeatable(self.model.config) else 0
         beginning = self._cache_of(shared[: self.shared_tokens])
         todo = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))  # the longest first: memory runs out early or never
         results = {}
@@ -166,6 +166,11 @@ def roomy_cache(config):
     cache = DynamicCache(config=config)
     cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def repeatable(config):
+    """Whether `repeated` can copy this model's cache: a sliding window forgets, and keeps a count besides."""
+    return all(type(layer) is RoomyLayer for layer in roomy_cache(config).layers)
 
 
 def repeated(cache, times, config):

@@ -12,15 +12,20 @@ from lib.program import InputError
 STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}  # the names that safetensors files use
 
 
-def load_model(folder, dtype):
-    """The causal language model in `folder`, its weights converted to `dtype`. Raises InputError if it is quantized or not whole."""
+def load_model(folder, dtype, **options):
+    """The causal language model in `folder`, its weights converted to `dtype`; `options` are more arguments of from_pretrained.
+
+    Raises InputError if the folder's weights are quantized or not whole.
+    """
     config = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
     if "quantization_config" in config:
         raise InputError(
             f"{folder}: the model is quantized; expected weights in full or half precision; start from the model before it was quantized"
         )
     try:
-        model, report = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True, output_loading_info=True)
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, output_loading_info=True, **options
+        )
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder}: no causal language model that can be read: {error}; make or fetch the model again") from None
     wrong = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))

@@ -28,16 +28,25 @@ def program(main):
             return main(argv)
         except InputError as error:
             raise SystemExit(f"error: {one_line(error)}") from None
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise SystemExit(
-                    f"error: {error.filename or 'the disk'}: no space left; free some, or move results/ and assets/ to a larger disk"
-                ) from None
-            if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)) and error.filename:
+        except Exception as error:
+            if out_of_space(error):
+                place = getattr(error, "filename2", None) or getattr(error, "filename", None) or "the disk"
+                raise SystemExit(f"error: {place}: no space left; free some, or move results/ and assets/ to a larger disk") from None
+            known = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+            if isinstance(error, known) and error.filename:
                 raise SystemExit(f"error: {error.filename}: {error.strerror}; check the path and its permissions") from None
             raise
 
     return wrapped
+
+
+def out_of_space(error):
+    """Whether a full disk is the cause; safetensors and others raise errors of their own, with the system's number in the text only."""
+    while error is not None:
+        if getattr(error, "errno", None) == errno.ENOSPC or "(os error 28)" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def one_line(text):
@@ -75,9 +84,16 @@ def _same_place(one, other):
         return True
 
 
+class Parser(argparse.ArgumentParser):
+    """One whose errors are one line, without the usage."""
+
+    def error(self, message):
+        self.exit(2, f"error: {one_line(message)}; {self.prog} --help lists what it takes\n")
+
+
 def parser(documentation):
     """An argument parser whose help is the module's docstring."""
-    return argparse.ArgumentParser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
+    return Parser(description=documentation, formatter_class=argparse.RawDescriptionHelpFormatter)
 
 
 def json_value(text):

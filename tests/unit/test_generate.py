@@ -4,9 +4,10 @@ import json
 
 import pytest
 import torch
+from transformers import MistralConfig, MistralForCausalLM
 
 import generate
-from lib.generation import Generator, load_model
+from lib.generation import Generator, load_for_generation
 from lib.program import InputError
 from lib.records import read_jsonl
 from summarizing import CHAT, PLAIN, PROMPTS, command_line, pairs, tiny, tokenizer, write_pairs
@@ -16,7 +17,7 @@ SHOTS = [(row["article"] * 3, row["reference"]) for row in pairs(2, start=20)]
 
 @pytest.fixture(scope="module")
 def model():
-    return load_model(tiny("llama"), "fp32", False)[0]
+    return load_for_generation(tiny("llama"), "fp32", False)[0]
 
 
 def prompts(count, shots=()):
@@ -50,6 +51,15 @@ def test_every_batch_size_gives_what_transformers_gives_one_at_a_time(model, sho
     assert ids == [by_transformers(model, prompt) for prompt in given]
     assert len({tuple(row) for row in ids}) > 1  # the model does not say the same of everything
     assert (generator.shared_tokens > 64) == bool(shots)  # the shots are computed once
+
+
+def test_a_model_with_a_sliding_window_is_continued_alike():
+    config = MistralConfig.from_pretrained(tiny("llama"), sliding_window=40)
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = MistralForCausalLM(config).eval()
+    given = prompts(5, SHOTS)
+    assert continued(model, given)[0] == [by_transformers(model, prompt) for prompt in given]
 
 
 def test_rows_that_end_leave_the_batch_without_a_trace_in_the_others(model):
@@ -112,7 +122,7 @@ def test_other_errors_are_not_taken_for_lack_of_memory(model):
 
 @pytest.mark.parametrize("precision", ["nf4", "int8"])
 def test_quantized_models_generate(precision):
-    model, _ = load_model(tiny("llama"), precision, True)
+    model, _ = load_for_generation(tiny("llama"), precision, True)
     assert {parameter.dtype for name, parameter in model.named_parameters() if "proj" in name} <= {torch.uint8, torch.int8}
     ids, _ = continued(model, prompts(3))
     assert all(ids)

@@ -11,8 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 import report
+from lib import markdown_html
+from lib.markdown_text import escape, visible
+from lib.report_language import Language
 from report_run import POINTS, ROOT, TYPES, make_run
 
 REQUIREMENTS = yaml.safe_load((ROOT / "report" / "requirements.yaml").read_text(encoding="utf-8"))
@@ -116,6 +121,12 @@ def test_both_languages_have_the_same_structure(texts):
         return re.findall(r"<(h[1-6]|table|tr|td|th|details)\b", "".join(pieces))
 
     assert outline(texts["en", "html"]) == outline(texts["fa", "html"])
+
+
+def test_no_markdown_is_left_in_the_pages(texts):
+    for language in LANGUAGES:
+        prose = re.sub(r"<(style|pre|code)\b.*?</\1>", "", texts[language, "html"], flags=re.S)
+        assert not re.search(r"<p>\s*\||\*\*|^#{1,6} |&amp;#\d|&amp;\w+;|\]\(|None\b|Undefined", prose, re.M)
 
 
 def test_pages_need_no_network_and_allow_none(texts):
@@ -250,6 +261,30 @@ def test_hostile_text_leaves_markdown_as_it_was(hostile, texts):
         ours, theirs = blocks(hostile[language, "md"])[0], blocks(texts[language, "md"])[0]
         changed = {kind: (ours.get(kind, 0), theirs.get(kind, 0)) for kind in ours | theirs if ours.get(kind, 0) != theirs.get(kind, 0)}
         assert set(changed) <= {"tr_open", "tr_close", "td_open", "td_close", "tbody_open", "tbody_close", "html_block"}, changed
+
+
+@given(st.text() | st.text(alphabet="*_`[]()!<>&#|~$+-=.:;\\/ \n\t1aع@"))
+def test_any_text_survives_markdown(text):
+    """Escaped, alone or in a table, it comes out of Markdown and HTML as it went in, on one line."""
+    shown = re.sub(r"\s+", " ", visible(re.sub(r"\s+", " ", text)))
+    for markdown in (escape(text), f"a {escape(text)} b", f"| a | b |\n|---|---|\n| {escape(text)} | c |"):
+        page = Page(markdown_html.html(str(markdown)))
+        assert {tag for tag, _ in page.elements} <= {"p", "div", "table", "thead", "tbody", "tr", "th", "td"}
+        assert shown.strip() in re.sub(r"\s+", " ", page.text)
+
+
+def test_figures_in_both_languages():
+    english, persian = (
+        Language(code, yaml.safe_load((ROOT / "report" / f"texts.{code}.yaml").read_text("utf-8")), "") for code in LANGUAGES
+    )
+    assert [english.num(-1234.56), english.num(-0.01), english.integer(0), english.num(None)] == ["−1,234.6", "0.0", "0", "–"]
+    assert [MARKS.sub("", text) for text in (persian.num(-1234.56), persian.percent(0.5), persian.seconds(150))] == [
+        "−۱٬۲۳۴٫۶",
+        "۵۰٫۰٪",
+        "۲٫۵\u00a0دقیقه",
+    ]
+    assert [english.p_value(0.0001), english.p_value(0.0123)] == ["p\u00a0&lt;\u00a00.001", "p\u00a0=\u00a00.012"]
+    assert english.difference(-2.0, 0.04) == "lower by 2.0 points (p\u00a0=\u00a00.040)"
 
 
 # ------------------------------------------------------------------ what is missing

@@ -1,0 +1,195 @@
+"""The audit finds each kind of flaw, counts it right, and names what was done about it."""
+
+import json
+
+import pytest
+
+import ner_audit
+import ner_clean
+from lib.records import read_json
+from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
+
+MAX_LENGTH = 60
+LONG = "long " * 20 + "sentence"
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    return make_backbone(tmp_path_factory.mktemp("audit") / "backbone")
+
+
+@pytest.fixture
+def audited(tmp_path, backbone):
+    """Clean and audit data sets; give the findings by id, and the whole file."""
+
+    def run(folders, specs, **options):
+        ner_clean.main(clean_arguments(tmp_path, folders, specs, **options))
+        flags = ["--labels", str(tmp_path / "labels.json"), "--cleaning", str(tmp_path / "cleaning.json"), "--backbone", str(backbone)]
+        paths = ["--max-length", str(MAX_LENGTH), "--output", str(tmp_path / "audit.json")]
+        ner_audit.main(["--folders", *map(str, folders), "--datasets", json.dumps(specs), *flags, *paths])
+        audit = read_json(tmp_path / "audit.json")
+        findings = {}
+        for finding in audit["findings"]:
+            findings.setdefault(finding["id"], []).append(finding)
+        return findings, audit
+
+    return run
+
+
+def short(finding, *names):
+    return tuple(finding[name] for name in ("split", "count", "of", *names))
+
+
+@pytest.fixture
+def findings(tmp_path, audited):
+    english = write_dataset(
+        tmp_path / "english",
+        {
+            "train": ["Rome/B-LOC burns", "Rome/B-LOC burns", "leaked words", "one", LONG],
+            "validation": ["fine words"],
+            "test": ["leaked words"],
+        },
+        TAGS_EN,
+    )
+    persian = write_dataset(
+        tmp_path / "persian",
+        {
+            "train": [
+                "علي/B_PER رفت",
+                "یزد/I_LOC شهر",
+                "برج/B_FAC شب/I_PER",
+                "همین جا",
+                "همین/B_LOC جا",
+                "می\u200bرود \u200f",
+                "سال ۱۴۰۲ و 3 و ۴",
+            ],
+            "test": ["\u200b"],
+        },
+        TAGS_FA,
+    )
+    with pytest.raises(SystemExit, match="no sentence is left in test"):
+        audited([persian], [PERSIAN])
+    persian = write_dataset(tmp_path / "persian", {"test": ["شیراز/B_LOC", "\u200b"]}, TAGS_FA)
+    return audited([english, persian], [ENGLISH, PERSIAN])
+
+
+def test_labels_and_sources(findings):
+    found, _ = findings
+    [tags] = found["tag_conventions"]
+    assert (tags["dataset"], tags["count"], tags["of"], tags["fix"], tags["rows_changed"]) == ("persian", 5, 9, "unify_tags", 5)
+    [ids] = found["id_orders"]
+    assert ids["dataset"] == "persian"
+    assert {"tag": "O", "ids": {"english": 0, "persian": 7}} in ids["examples"]
+    silent = {finding["detail"]["source"]: finding["detail"]["silent_about"] for finding in found["label_sets"]}
+    assert silent["english"] == ["DAT", "FAC", "PRO"]
+    assert silent["undecided"] == ["MISC", "DAT", "FAC", "PRO"]
+    [groups] = found["source_groups"]
+    # two rows repeat the same tokens, one has a FAC
+    assert groups["detail"]["sources"]["arman"] == {"train": 3, "test": 0}
+    assert (groups["count"], groups["of"]) == (6, 9)
+    [missing] = found["missing_split"]
+    assert (missing["examples"], missing["fix"], missing["rows_changed"]) == ([{"split": "validation"}], "hold_out", 1)
+
+
+def test_copies_and_conflicts(findings):
+    found, _ = findings
+    assert [short(finding, "rows_changed") for finding in found["duplicates_within"]] == [("train", 1, 5, 1), ("train", 1, 7, 0)]
+    [across] = found["duplicates_across"]
+    assert short(across, "share", "rows_changed") == ("test", 1, 1, 1.0, 1)
+    assert (across["detail"]["in"], across["detail"]["unique_share"]) == ("train", 1.0)
+    repeated = found["repeated_sentences"][0]
+    assert (repeated["count"], repeated["of"], repeated["rows_changed"]) == (2, 7, 2)
+    assert repeated["detail"]["sentences_by_copies"] == {"1": 3, "2": 2}
+    [conflict] = found["conflicting_tags"]
+    assert short(conflict, "fix", "fix_on", "rows_changed") == ("train", 2, 7, "resolve_conflicts", True, 1)
+    assert {example["tags"] for example in conflict["examples"]} == {"O O", "B_LOC O"}
+
+
+def test_tags_and_tokens(findings):
+    found, _ = findings
+    [bio] = found["invalid_bio"]
+    assert short(bio, "fix", "rows_changed") == ("train", 2, 7, "repair_bio", 2)
+    assert bio["detail"] == {"tokens": 2, "type_changes": 1}
+    assert [short(finding) for finding in found["empty_tokens"]] == [("train", 1, 7), ("test", 1, 2)]
+    assert [short(finding, "fix", "rows_changed") for finding in found["empty_sentences"]] == [("test", 1, 2, "drop_empty", 1)]
+    assert [short(finding) for finding in found["one_token_sentences"]] == [("train", 1, 5), ("test", 2, 2)]
+    [long] = found["long_sentences"]
+    assert short(long, "fix") == ("train", 1, 5, "split_between_words")
+    assert long["detail"]["longest"] == 20 * 5 + 9 + 2
+    assert [short(finding, "fix") for finding in found["no_subwords"]] == [
+        ("train", 1, 7, "unknown_token"),
+        ("test", 1, 2, "unknown_token"),
+    ]
+
+
+def test_letters_and_invisible_characters(findings):
+    found, _ = findings
+    [letters] = found["letter_variants"]
+    assert short(letters, "rows_changed") == ("train", 1, 7, 1)
+    assert letters["detail"]["characters"] == {"ي": 1}
+    [first, second] = found["invisible_characters"]
+    assert short(first) == ("train", 1, 7)
+    assert first["detail"]["characters"] == {"U+200B": 1, "U+200F": 1}
+    assert first["examples"][0]["token"] == "می\\u200bرود"
+    assert short(second) == ("test", 1, 2)
+    [digits] = found["digit_scripts"]
+    assert digits["detail"] == {"tokens": {"ascii": 1, "persian": 2, "arabic_indic": 0}} | {"tokens": digits["detail"]["tokens"]}
+
+
+def test_balance(findings):
+    found, audit = findings
+    train = found["class_imbalance"][0]
+    assert (train["dataset"], train["split"], train["unit"], train["count"], train["of"]) == ("english", "train", "tokens", 26, 28)
+    assert train["detail"]["entities"] == {"LOC": 2, "PER": 0, "ORG": 0, "MISC": 0} or train["detail"]["entities"] == {"LOC": 2}
+    rare = {finding["dataset"]: finding for finding in found["rare_types"]}
+    assert {"type": "LOC", "entities": 1} in rare["persian"]["examples"]
+    assert audit["nothing_found"] == ["unequal_lengths"]
+
+
+def test_every_finding_has_the_same_keys(findings):
+    _, audit = findings
+    keys = {"id", "dataset", "split", "unit", "count", "of", "share", "fix", "fix_on", "rows_changed", "examples", "detail"}
+    for finding in audit["findings"]:
+        assert set(finding) == keys
+        assert len(finding["examples"]) <= 5
+        assert finding["share"] == pytest.approx(finding["count"] / finding["of"])
+
+
+def test_a_step_that_is_off_is_named_so(tmp_path, audited):
+    folder = write_dataset(tmp_path / "x", {"train": ["a b", "a b"], "validation": ["v"], "test": ["t"]})
+    cleaning = dict.fromkeys(
+        [
+            "normalize_letters",
+            "remove_invisible",
+            "drop_empty",
+            "repair_bio",
+            "resolve_conflicts",
+            "deduplicate_within",
+            "deduplicate_across",
+        ],
+        False,
+    )
+    found, _ = audited([folder], [ENGLISH], cleaning=cleaning)
+    assert short(found["duplicates_within"][0], "fix_on", "rows_changed") == ("train", 1, 2, False, 0)
+
+
+def test_the_real_persian_set(audited, real_data):
+    """FACTS of the set: every sentence three times; 96.7 % of the rows of test in train, 97.7 % of its different sentences."""
+    persian = PERSIAN | {"labels": {label: label for label in ("PER", "ORG", "LOC", "FAC", "PRO", "EVE")}}
+    persian["sources"] = [
+        {"name": "arman", "types": ["PER", "ORG", "LOC", "FAC", "PRO", "EVE"], "has_type": ["FAC", "PRO", "EVE"], "repeated": True},
+        {"name": "undecided", "types": ["PER", "ORG", "LOC"]},
+    ]
+    found, audit = audited([real_data / "PEYMA-ARMAN-Mixed"], [persian])
+    [repeated] = found["repeated_sentences"]
+    copies = repeated["detail"]["sentences_by_copies"]
+    assert (repeated["of"], repeated["detail"]["unique"]) == (23043, 7668)
+    assert all(int(number) % 3 == 0 for number in copies)
+    assert copies["3"] > 7600
+    assert repeated["rows_changed"] == repeated["count"]
+    leak = next(finding for finding in found["duplicates_across"] if finding["split"] == "test" and finding["detail"]["in"] == "train")
+    assert round(100 * leak["share"], 1) == 96.7
+    assert round(100 * leak["detail"]["unique_share"], 1) == 97.7
+    assert found["tag_conventions"][0]["detail"]["separator"] == "_"
+    assert found["source_groups"][0]["count"] == 0  # every sentence is repeated, so all are ARMAN's
+    assert {"invalid_bio", "missing_split", "unequal_lengths"} <= set(audit["nothing_found"])

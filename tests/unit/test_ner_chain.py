@@ -1,0 +1,259 @@
+"""Training, evaluation and prediction with a tiny encoder: a task that it can learn, and what stands in the files."""
+
+import json
+
+import pytest
+from transformers import AutoConfig, AutoTokenizer
+
+import ner_clean
+import ner_evaluate
+import ner_predict
+import ner_train
+from lib.records import read_json, read_jsonl, read_parquet
+from lib.words import words
+from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
+
+TRAINING = {
+    "num_train_epochs": 6,
+    "per_device_train_batch_size": 8,
+    "per_device_eval_batch_size": 16,
+    "gradient_checkpointing": True,
+    "weight_decay": 0.01,
+    "learning_rate": 5e-3,
+    "lr_scheduler_type": "linear",
+    "warmup_steps": 0.1,
+    "eval_steps": 20,
+    "logging_steps": 10,
+    "eval_accumulation_steps": 10,
+    "train_sampling_strategy": "group_by_length",
+}
+NAMES, VERBS = ["Ada", "Bob", "Cleo", "Dora", "Emil", "Fritz"], ["sleeps", "walks", "reads", "sings"]
+PLACES_FA = ["یزد", "قم", "کرج", "ساری"]
+
+
+def english(split, count):
+    return [f"{NAMES[n % 6]}/B-PER {VERBS[n % 4]} {split} {n}" for n in range(count)]
+
+
+def persian(split, count):
+    return [f"او {split} {n} در {PLACES_FA[n % 4]}/B_LOC است" for n in range(count)]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with merged data and a backbone."""
+    folder = tmp_path_factory.mktemp("chain")
+    sizes = {"train": 40, "validation": 10, "test": 20}
+    folders = [
+        write_dataset(folder / "english", {split: english(split, size) for split, size in sizes.items()}, TAGS_EN),
+        write_dataset(folder / "persian", {split: persian(split, size) for split, size in sizes.items()}, TAGS_FA),
+    ]
+    ner_clean.main(clean_arguments(folder, folders, [ENGLISH, PERSIAN]))
+    make_backbone(folder / "backbone")
+    return folder
+
+
+def train(data, out, rows="used", training=TRAINING, **flags):
+    options = {"alignment": "first", "max-length": 32, "dropout": 0.1, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 42} | flags
+    ner_train.main(
+        [
+            *(
+                "--backbone",
+                str(data / "backbone"),
+                "--train",
+                str(data / "train.parquet"),
+                "--validation",
+                str(data / "validation.parquet"),
+            ),
+            *("--labels", str(data / "labels.json"), "--training", json.dumps(training), "--embedding-rows", rows, "--title", "Tiny XLM-R"),
+            *(part for name, value in options.items() for part in (f"--{name}", str(value))),
+            *("--output", str(out / "model"), "--log", str(out / "training_log.jsonl"), "--summary", str(out / "training.json")),
+        ]
+    )
+    return out
+
+
+def evaluate(data, out, batch_size=16):
+    ner_evaluate.main(
+        [
+            *("--model", str(out / "model"), "--validation", str(data / "validation.parquet"), "--test", str(data / "test.parquet")),
+            *("--labels", str(data / "labels.json"), "--batch-size", str(batch_size), "--precision", "fp32", "--seed", "42"),
+            *(part for name in ("metrics.json", "errors.json") for part in (f"--{name[:-5]}", str(out / name))),
+            *("--predictions", str(out / "predictions.jsonl")),
+        ]
+    )
+    return read_json(out / "metrics.json")
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    return train(data, tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(scope="module")
+def metrics(data, trained):
+    return evaluate(data, trained)
+
+
+def test_the_tagger_learns(metrics):
+    assert metrics["test"]["overall"]["f1"]["value"] > 0.8
+
+
+def test_the_metrics_file_has_its_form(metrics):
+    for split in ("validation", "test"):
+        part = metrics[split]
+        assert set(part) == {"overall", "by_language", "by_type", "majority_baseline"}
+        assert set(part["by_language"]) == {"en", "fa"}
+        for block in (part["overall"], part["majority_baseline"], *part["by_language"].values()):
+            for name in ("accuracy", "precision", "recall", "f1"):
+                assert set(block[name]) == {"value", "low", "high"}
+            assert block["support"] > 0
+        assert {"loss", "outside_annotation"} <= set(part["overall"])
+        assert set(part["by_type"]) == {"PER", "ORG", "LOC", "MISC", "DAT", "FAC", "PRO"}
+        assert all(set(block) == {"precision", "recall", "f1", "support"} for block in part["by_type"].values())
+        assert part["overall"]["support"] == sum(block["support"] for block in part["by_language"].values())
+
+
+def test_the_majority_baseline_is_accurate_and_finds_nothing(metrics):
+    baseline = metrics["test"]["majority_baseline"]
+    assert baseline["accuracy"]["value"] > 0.7
+    assert baseline["f1"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_the_last_validation_of_the_log_is_that_of_the_metrics(trained, metrics):
+    rows = read_jsonl(trained / "training_log.jsonl")
+    validations = [row for row in rows if "validation_loss" in row]
+    assert [row["step"] for row in validations] == [20, 40, 60]
+    assert set(validations[0]) == {"step", "epoch", "validation_loss", "accuracy", "precision", "recall", "f1"}
+    steps = [row for row in rows if "loss" in row]
+    assert set(steps[0]) == {"step", "epoch", "loss", "learning_rate", "seconds"}
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    overall = metrics["validation"]["overall"]
+    assert validations[-1]["validation_loss"] == pytest.approx(overall["loss"], rel=1e-5)
+    assert validations[-1]["f1"] == overall["f1"]["value"]
+
+
+def test_what_was_trained_is_told(data, trained):
+    summary = read_json(trained / "training.json")
+    assert summary["sentences"] == {"train": 80, "validation": 20}
+    assert (summary["steps"], summary["effective_batch"], summary["out_of_memory"]) == (60, 8, [])
+    assert summary["embedding_rows"]["trained"] < summary["embedding_rows"]["all"]
+    card = (trained / "model" / "README.md").read_text(encoding="utf-8")
+    assert "Tiny XLM-R" in card
+    assert "arman (fa, from persian): PER ORG LOC FAC PRO" in card
+    config = AutoConfig.from_pretrained(trained / "model")
+    assert list(config.id2label.values()) == read_json(data / "labels.json")["labels"]
+    assert AutoTokenizer.from_pretrained(trained / "model").model_max_length == 32
+    for file in (trained / "model").glob("*.json"):
+        assert str(trained) not in file.read_text(encoding="utf-8")
+
+
+def test_predictions_stand_beside_the_gold_tags(data, trained, metrics):
+    predictions = read_jsonl(trained / "predictions.jsonl")
+    assert [row["split"] for row in predictions] == ["validation"] * 20 + ["test"] * 40
+    gold = [row["ner_tags"] for row in read_parquet(data / "test.parquet", ["ner_tags"])]
+    assert [row["gold"] for row in predictions[20:]] == gold
+    assert all(len(row["gold"]) == len(row["predicted"]) for row in predictions)
+    wrong = read_json(trained / "errors.json")
+    assert set(wrong) == {"split", "kinds", "commonest", "confusion"}
+    assert wrong["confusion"]["labels"][-1] == "none"
+
+
+def test_the_same_seed_gives_the_same_files(data, trained, tmp_path):
+    again = train(data, tmp_path)
+    for name in ("model/model.safetensors", "training.json"):
+        assert (again / name).read_bytes() == (trained / name).read_bytes()
+    predictions = (trained / "predictions.jsonl").read_bytes()
+    evaluate(data, trained)
+    assert (trained / "predictions.jsonl").read_bytes() == predictions
+
+
+def test_memory_that_runs_out_halves_the_batch(data, tmp_path, monkeypatch):
+    step = ner_train.TaggerTrainer.training_step
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        if len(inputs["input_ids"]) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
+        return step(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(ner_train.TaggerTrainer, "training_step", training_step)
+    short = TRAINING | {"num_train_epochs": 1, "train_sampling_strategy": "random", "gradient_checkpointing": False}
+    out = train(data, tmp_path, rows="all", training=short, alignment="all")
+    summary = read_json(out / "training.json")
+    assert (summary["out_of_memory"], summary["batch_size"], summary["gradient_accumulation_steps"]) == ([8, 4], 2, 4)
+    assert (summary["effective_batch"], summary["steps"]) == (8, 10)
+    assert summary["embedding_rows"]["trained"] == summary["embedding_rows"]["all"]
+
+
+def predict(trained, capsys, *argv):
+    ner_predict.main(["--model", str(trained / "model"), "--precision", "fp32", "--batch-size", "4", *argv])
+    return capsys.readouterr().out
+
+
+def test_sentences_are_tagged_with_their_offsets(trained, tmp_path, capsys):
+    text = "او در يزد\u200f است."
+    sentences = [{"language": "fa", "text": text}, {"language": "en", "text": "Ada sleeps train 3"}]
+    printed = predict(trained, capsys, "--sentences", json.dumps(sentences), "--output", str(tmp_path / "sentences.json"))
+    first, second = read_json(tmp_path / "sentences.json")
+    assert first["text"] == text
+    assert first["tokens"] == ["او", "در", "يزد", "است", "."]
+    assert [text[start:end] for start, end in first["offsets"]] == first["tokens"]
+    assert first["tags"][2] == "B-LOC"  # tagged although the letter is the Arabic one
+    assert second["tags"][0] == "B-PER"
+    assert all(0 < score <= 1 for score in first["scores"] + second["scores"])
+    assert "B-PER" in printed
+
+
+def test_a_text_or_a_file_is_tagged(trained, tmp_path, capsys):
+    (tmp_path / "in.txt").write_text("Ada sleeps train 3\n\nBob walks test 4\n", encoding="utf-8")
+    assert "Ada" in predict(trained, capsys, "--language", "en", "--text", "Ada sleeps train 3")
+    assert "Bob" in predict(trained, capsys, "--language", "en", "--file", str(tmp_path / "in.txt"))
+
+
+def test_a_sentence_without_words_is_refused(trained, capsys):
+    with pytest.raises(SystemExit, match="sentence 1: no word in"):
+        predict(trained, capsys, "--language", "en", "--text", " \u200f ")
+
+
+def test_words_of_raw_text():
+    def cut(text):
+        return [word for word, _, _ in words(text)]
+
+    assert cut("Germany's U.S. envoy (at 3.14%) said: “no-one!”") == [
+        *("Germany", "'s", "U.S.", "envoy", "(", "at", "3.14", "%", ")", "said", ":", "“", "no-one", "!", "”")
+    ]
+    assert cut("سان‌فرانسیسکو، ۱۲٫۵٪ «کتاب‌ها»؛ خانهٔ") == ["سان‌فرانسیسکو", "،", "۱۲٫۵", "٪", "«", "کتاب‌ها", "»", "؛", "خانهٔ"]
+    assert cut("\u200f می\u200cرود \ufeff") == ["می\u200cرود"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"training": TRAINING | {"evaluation_strategy": "steps"}}, "ner.training.evaluation_strategy: unknown"),
+        ({"max-length": 4096}, "ner.max_length: 4096; expected at most 512"),
+    ],
+)
+def test_what_training_refuses(data, tmp_path, change, expected):
+    with pytest.raises(SystemExit, match=expected):
+        train(data, tmp_path, **change)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_of_other_labels_is_refused(data, trained, tmp_path):
+    labels = read_json(data / "labels.json") | {"types": ["PER"]}
+    (tmp_path / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    (tmp_path / "model").symlink_to(trained / "model")
+    for split in ("validation", "test"):
+        (tmp_path / f"{split}.parquet").symlink_to(data / f"{split}.parquet")
+    with pytest.raises(SystemExit, match="its labels are O, B-PER"):
+        evaluate(tmp_path, tmp_path)
+
+
+def test_a_backbone_of_another_kind_is_refused(data, tmp_path):
+    from lib.random_models import make
+
+    make("bert", tmp_path / "backbone", seed=1)
+    for name in ("train.parquet", "validation.parquet", "labels.json"):
+        (tmp_path / name).symlink_to(data / name)
+    with pytest.raises(SystemExit, match="config.json says model_type 'bert'; expected xlm-roberta"):
+        train(tmp_path, tmp_path)
