@@ -55,7 +55,7 @@ def test_a_wrong_configuration_stops_before_any_job(project, options, message):
 
 
 def test_a_quoted_student_id_keeps_its_zero(project):
-    run = snakemake(project, "-n", "--configfile", "presets/smoke.yaml", "--config", 'student_id=!!str 0123', "--", "submission")
+    run = snakemake(project, "-n", "--configfile", "presets/smoke.yaml", "--config", "student_id=!!str 0123", "--", "submission")
     assert run.returncode == 0, run.stdout[-2000:]
     assert "NLP-CA4-0123.zip" in run.stdout
 
