@@ -19,7 +19,7 @@ import lib.offline  # noqa: F401
 
 from lib.bertscore import BERTSCORE, bertscore
 from lib.intervals import mean_interval
-from lib.program import InputError, existing_file, existing_folder, parser, program, progress
+from lib.program import InputError, existing_file, model_folder, parser, program, progress
 from lib.publish import whole
 from lib.records import read_jsonl, write_json
 from lib.rouge import ROUGE, rouge
@@ -29,7 +29,7 @@ def arguments(argv):
     command = parser(__doc__)
     command.add_argument("--predictions", required=True, type=existing_file)
     command.add_argument("--stemmer", action="store_true", help="ROUGE compares stems instead of words")
-    command.add_argument("--bertscore-model", required=True, type=existing_folder)
+    command.add_argument("--bertscore-model", required=True, type=model_folder)
     command.add_argument("--bertscore-name", required=True)
     command.add_argument("--bertscore-layer", required=True, type=int)
     command.add_argument("--bertscore-idf", action="store_true", help="weigh tokens by their rarity in the references")

@@ -7,6 +7,7 @@ from pathlib import Path
 from lib.program import InputError
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "README.md", "LICENSE*", "USE_POLICY*")
+TOKENIZER_FILES = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
 DATA_FILES = (".parquet", ".jsonl", ".json", ".csv")
 
 
@@ -27,6 +28,8 @@ def check_model(folder, key):
         raise InputError(f"{key}: found no config.json ({_some(names)}); expected a model in the hub's layout; name another source")
     if not any(name.endswith(".safetensors") for name in names):
         raise InputError(f"{key}: found no weights ({_some(names)}); expected *.safetensors; convert them, or name another source")
+    if not any(fnmatch(name, pattern) for name in names for pattern in TOKENIZER_FILES):  # transformers would go on with an empty one
+        raise InputError(f"{key}: found no tokenizer ({_some(names)}); expected {', '.join(TOKENIZER_FILES)}; name another source")
 
 
 def check_dataset(folder, key):

@@ -276,7 +276,12 @@ def _compared(config, root):
 
 def _own_folders(config, root):
     """A folder of overrides that is not there would leave the project's texts in place without a word."""
-    for name in ("templates", "answers"):
+    for name, project in (("templates", "report/templates"), ("answers", "null")):
         path = config["report"][name]
         if path is not None and not (root / path).is_dir():
-            _fail(f"report.{name}", f"there is no folder {path}", "a folder of your own, or null", "correct the path, or make the folder")
+            _fail(
+                f"report.{name}",
+                f"there is no folder {path}",
+                f"a folder of your own, or {project}",
+                "correct the path, or make the folder",
+            )

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lib.program import InputError
+from lib.program import InputError, one_line
 
 
 def write_json(path, value):
@@ -49,9 +49,13 @@ def read_parquet(path, columns):
 
 def parquet_batches(path, columns, size):
     """The rows of `read_parquet` in lists of up to `size`, so that a large file never stands in memory as a whole."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    found = pq.read_schema(path).names
+    try:
+        found = pq.read_schema(path).names
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: not a Parquet file ({one_line(error)}); delete the file and run the workflow again") from None
     for column in columns:
         if column not in found:
             raise InputError(f"{path}: no column {column!r}; found {', '.join(found)}; expected {', '.join(columns)}")

@@ -320,10 +320,12 @@ class Report:
 
 
 def entities(tokens, tags):
-    """Runs of tokens: (words, entity type), or (words, None) outside of entities."""
+    """Runs of tokens: (words, entity type), or (words, None) outside of entities; by strict IOB2, only B- begins one."""
     runs = []
     for token, tag in zip(tokens, tags, strict=True):
         kind = None if tag == "O" else tag[2:]
+        if kind and not tag.startswith("B-") and (not runs or runs[-1][1] != kind):
+            kind = None
         if runs and runs[-1][1] == kind and not tag.startswith("B-"):
             runs[-1][0].append(token)
         else:

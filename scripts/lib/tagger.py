@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from transformers import XLMRobertaConfig, XLMRobertaModel
 from transformers.modeling_outputs import TokenClassifierOutput
@@ -95,7 +96,7 @@ def _load(folder, config, expected_missing):
         model, report = XLMRobertaTagger.from_pretrained(
             folder, config=config, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise InputError(f"{folder}: its weights cannot be read ({error}); make or fetch the model again") from None
     wrong = sorted(name for name in report["missing_keys"] if not name.startswith(tuple(expected_missing)))
     if wrong:  # transformers would go on with random weights in their place

@@ -36,7 +36,7 @@ def read_back(found, sentences, alignment):
     return by_sentence(values, [window.sentence for window in found], len(sentences))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(SENTENCES, st.sampled_from(ALIGNMENTS), st.integers(8, 40))
 def test_whatever_is_aligned_comes_back(pairs, alignment, max_length):
     sentences = [([word for word, _ in sentence], [tag for _, tag in sentence]) for sentence in pairs]
@@ -45,7 +45,7 @@ def test_whatever_is_aligned_comes_back(pairs, alignment, max_length):
     assert all(len(window.input_ids) == len(window.words) <= max_length for window in found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(SENTENCES, st.integers(8, 40))
 def test_no_subword_is_lost_at_a_cut(pairs, max_length):
     words = [[word for word, _ in sentence] for sentence in pairs]

@@ -113,6 +113,10 @@ WRONG = [
     ("summarization.compare_to", ["nobody"], "summarization.compare_to: there is no 'nobody'", "expected one of"),
     ("summarization.splits.test", 0, "summarization.splits.test: found 0", "articles that every system"),
     ("about", {"en": "x"}, "about: the key fa is missing", "in Persian"),
+    ("models.llama.source", "", "models.llama: the key source is missing", "one of hub, local, wheel, random"),
+    ("summarization.systems.smollm2_base.kind", "", "smollm2_base: the key kind is missing", "one of lead, prompt, finetune, prune"),
+    ("report.answers", "no/such", "report.answers: there is no folder no/such", "make the folder"),
+    ("report.templates", "no/such", "report.templates: there is no folder no/such", "report/templates"),
 ]
 
 

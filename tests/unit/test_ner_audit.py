@@ -151,7 +151,7 @@ def test_every_finding_has_the_same_keys(findings):
     keys = {"id", "dataset", "split", "unit", "count", "of", "share", "fix", "fix_on", "rows_changed", "examples", "detail"}
     for finding in audit["findings"]:
         assert set(finding) == keys
-        assert len(finding["examples"]) <= 5
+        assert len(finding["examples"]) <= 5 or finding["id"] == "rare_types"  # which names them all
         assert finding["share"] == pytest.approx(finding["count"] / finding["of"])
 
 

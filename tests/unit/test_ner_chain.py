@@ -31,22 +31,22 @@ NAMES, VERBS = ["Ada", "Bob", "Cleo", "Dora", "Emil", "Fritz"], ["sleeps", "walk
 PLACES_FA = ["یزد", "قم", "کرج", "ساری"]
 
 
-def english(split, count):
-    return [f"{NAMES[n % 6]}/B-PER {VERBS[n % 4]} {split} {n}" for n in range(count)]
+def english(numbers):
+    return [f"{NAMES[n % 6]}/B-PER {VERBS[n % 4]} in {n}" for n in numbers]
 
 
-def persian(split, count):
-    return [f"او {split} {n} در {PLACES_FA[n % 4]}/B_LOC است" for n in range(count)]
+def persian(numbers):
+    return [f"او {n} در {PLACES_FA[n % 4]}/B_LOC است" for n in numbers]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A folder with merged data and a backbone."""
     folder = tmp_path_factory.mktemp("chain")
-    sizes = {"train": 40, "validation": 10, "test": 20}
+    numbers = {"train": range(10, 50), "validation": range(50, 60), "test": range(60, 80)}
     folders = [
-        write_dataset(folder / "english", {split: english(split, size) for split, size in sizes.items()}, TAGS_EN),
-        write_dataset(folder / "persian", {split: persian(split, size) for split, size in sizes.items()}, TAGS_FA),
+        write_dataset(folder / "english", {split: english(part) for split, part in numbers.items()}, TAGS_EN),
+        write_dataset(folder / "persian", {split: persian(part) for split, part in numbers.items()}, TAGS_FA),
     ]
     ner_clean.main(clean_arguments(folder, folders, [ENGLISH, PERSIAN]))
     make_backbone(folder / "backbone")
@@ -169,6 +169,7 @@ def test_the_same_seed_gives_the_same_files(data, trained, tmp_path):
 
 
 def test_memory_that_runs_out_halves_the_batch(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("accelerate.utils.memory.clear_device_cache", lambda **_: None)  # slow where other tests left much behind
     step = ner_train.TaggerTrainer.training_step
 
     def training_step(self, model, inputs, *args, **kwargs):
@@ -191,22 +192,22 @@ def predict(trained, capsys, *argv):
 
 
 def test_sentences_are_tagged_with_their_offsets(trained, tmp_path, capsys):
-    text = "او در يزد\u200f است."
-    sentences = [{"language": "fa", "text": text}, {"language": "en", "text": "Ada sleeps train 3"}]
+    text = "او 42 در يزد\u200f است."
+    sentences = [{"language": "fa", "text": text}, {"language": "en", "text": "Ada sleeps in 42"}]
     printed = predict(trained, capsys, "--sentences", json.dumps(sentences), "--output", str(tmp_path / "sentences.json"))
     first, second = read_json(tmp_path / "sentences.json")
     assert first["text"] == text
-    assert first["tokens"] == ["او", "در", "يزد", "است", "."]
+    assert first["tokens"] == ["او", "42", "در", "يزد", "است", "."]
     assert [text[start:end] for start, end in first["offsets"]] == first["tokens"]
-    assert first["tags"][2] == "B-LOC"  # tagged although the letter is the Arabic one
+    assert first["tags"][3] == "B-LOC"  # tagged although the letter is the Arabic one
     assert second["tags"][0] == "B-PER"
     assert all(0 < score <= 1 for score in first["scores"] + second["scores"])
     assert "B-PER" in printed
 
 
 def test_a_text_or_a_file_is_tagged(trained, tmp_path, capsys):
-    (tmp_path / "in.txt").write_text("Ada sleeps train 3\n\nBob walks test 4\n", encoding="utf-8")
-    assert "Ada" in predict(trained, capsys, "--language", "en", "--text", "Ada sleeps train 3")
+    (tmp_path / "in.txt").write_text("Ada sleeps in 42\n\nBob walks in 43\n", encoding="utf-8")
+    assert "Ada" in predict(trained, capsys, "--language", "en", "--text", "Ada sleeps in 42")
     assert "Bob" in predict(trained, capsys, "--language", "en", "--file", str(tmp_path / "in.txt"))
 
 

@@ -83,6 +83,7 @@ def windows(tokenizer, sentences):
 
 
 def test_predictions_keep_the_order_and_do_not_depend_on_the_batch(tagger, tokenizer):
+    tagger.train()
     encoded = windows(tokenizer, ["one", "a much longer sentence than that", "two words", "three more words"])
     collator = Collator(tokenizer.pad_token_id)
     alone, together = (predict(tagger, encoded, collator, size, "fp32") for size in (1, 4))
@@ -150,6 +151,12 @@ def test_plain_adamw_decays_the_rows_that_no_data_uses(backbone):
 # ------------------------------------------------------------------ memory
 
 
+@pytest.fixture
+def no_collection(monkeypatch):
+    """Spare the garbage collection of everything that other tests left behind."""
+    monkeypatch.setattr("accelerate.utils.memory.clear_device_cache", lambda **_: None)
+
+
 def out_of_memory(*_):
     raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
 
@@ -158,7 +165,7 @@ def out_of_memory(*_):
     ("batch_size", "accumulation", "fits", "expected"),
     [(24, 1, 6, [24, 12, 6]), (24, 2, 3, [24, 12, 6, 3]), (9, 1, 1, [9, 3, 1]), (24, 1, 24, [24])],
 )
-def test_the_effective_batch_stays_when_memory_runs_out(batch_size, accumulation, fits, expected):
+def test_the_effective_batch_stays_when_memory_runs_out(no_collection, batch_size, accumulation, fits, expected):
     def train(size, steps):
         assert size * steps == batch_size * accumulation
         return "trained" if size <= fits else out_of_memory()
@@ -166,12 +173,12 @@ def test_the_effective_batch_stays_when_memory_runs_out(batch_size, accumulation
     assert with_batch_that_fits(train, batch_size, accumulation) == ("trained", expected)
 
 
-def test_a_batch_of_one_that_does_not_fit_is_refused():
+def test_a_batch_of_one_that_does_not_fit_is_refused(no_collection):
     with pytest.raises(InputError, match="one sentence in a batch"):
         with_batch_that_fits(out_of_memory, 4, 1)
 
 
-def test_other_errors_are_not_taken_for_memory():
+def test_other_errors_are_not_taken_for_memory(no_collection):
     def fails(size, steps):
         raise RuntimeError("shapes differ")
 
