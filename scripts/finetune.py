@@ -166,7 +166,8 @@ def checked(training):
 def row_limit(args, max_length, template, tokenizer, pairs):
     """Tokens that a training row may take: max_length, unless the model's context or the percentile of the lengths asks for less."""
     articles = read_json(args.lengths)["train"]["article"]
-    context = AutoConfig.from_pretrained(args.model, local_files_only=True).max_position_embeddings
+    config = AutoConfig.from_pretrained(args.model, local_files_only=True)
+    context = getattr(config, "max_position_embeddings", None) or max_length
     empty = len(template.token_ids(tokenizer, template.prompt(tokenizer, "")))
     longest = max(len(template.completion_ids(tokenizer, pair["reference"])) for split in pairs.values() for pair in split)
     return min(max_length, context, empty + round(articles[f"p{args.length_percentile}"]) + longest)

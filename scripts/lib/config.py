@@ -31,7 +31,7 @@ def checked(config, root):
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise ConfigError(_message(errors[0]))
-    for check in (_systems, _named_models, _label_maps, _compared, _own_folders):
+    for check in (_systems, _named_models, _label_maps, _compared, _article_words, _own_folders):
         check(config, Path(root))
     return config
 
@@ -252,11 +252,14 @@ def _named_models(config, root):
 
 
 def _label_maps(config, root):
+    owners = {}
     for name, dataset in config["ner"]["datasets"].items():
         key = f"ner.datasets.{name}"
         _known(config["datasets"], key, name, "datasets")
         covered = set(dataset["labels"].values())
         for source, entry in dataset["sources"].items():
+            if owners.setdefault(source, name) != name:
+                _fail(f"{key}.sources.{source}", f"{owners[source]} has a source of that name", "names that differ", "rename one of them")
             for part in ("types", "has_type"):
                 for label in sorted(set(entry.get(part, [])) - covered):
                     expected = f"one of {', '.join(sorted(covered))}"
@@ -272,6 +275,13 @@ def _label_maps(config, root):
 def _compared(config, root):
     for name in config["summarization"]["compare_to"]:
         _known(config["summarization"]["systems"], "summarization.compare_to", name, "summarization.systems")
+
+
+def _article_words(config, root):
+    words = config["summarization"]["article_words"]
+    if words["max"] is not None and words["max"] < words["min"]:
+        found = f"max {words['max']} is below min {words['min']}"
+        _fail("summarization.article_words", found, "min at most max", "correct one of them, or set max to null")
 
 
 def _own_folders(config, root):

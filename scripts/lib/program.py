@@ -41,9 +41,12 @@ def program(main):
 
 
 def out_of_space(error):
-    """Whether a full disk is the cause; safetensors and others raise errors of their own, with the system's number in the text only."""
+    """Whether a full disk, or a quota used up, is the cause.
+
+    safetensors and others raise errors of their own, with the system's number in the text only.
+    """
     while error is not None:
-        if getattr(error, "errno", None) == errno.ENOSPC or "(os error 28)" in str(error):
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "(os error 28)" in str(error):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -112,6 +112,13 @@ WRONG = [
     ("summarization.systems.lead3.sentences", "", "lead3: the key sentences is missing", "how many sentences"),
     ("summarization.compare_to", ["nobody"], "summarization.compare_to: there is no 'nobody'", "expected one of"),
     ("summarization.splits.test", 0, "summarization.splits.test: found 0", "articles that every system"),
+    ("summarization.article_words", {"min": 9, "max": 3}, "summarization.article_words: max 3 is below min 9", "set max to null"),
+    (
+        "ner.datasets.peyma_arman.sources",
+        {"conll2003": {"types": ["PER"]}},
+        "peyma_arman.sources.conll2003: conll2003 has a source",
+        "rename",
+    ),
     ("about", {"en": "x"}, "about: the key fa is missing", "in Persian"),
     ("models.llama.source", "", "models.llama: the key source is missing", "one of hub, local, wheel, random"),
     ("summarization.systems.smollm2_base.kind", "", "smollm2_base: the key kind is missing", "one of lead, prompt, finetune, prune"),
