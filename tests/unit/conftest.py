@@ -6,6 +6,11 @@ from pathlib import Path
 import lib.offline  # noqa: F401
 
 import pytest
+from hypothesis import settings
+
+# No deadline: a busy machine is no bug. On CI the same examples each time, so that a failure there is the change's.
+settings.register_profile("kargah", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("kargah")
 
 
 @pytest.fixture(scope="session")
