@@ -69,6 +69,12 @@ def normalize_letters(token, language):
 
 @cache
 def remove_invisible(token, language):
+    while (cleaned := _without_invisible(token, language)) != token:  # what is removed can bring spaces or joiners together
+        token = cleaned
+    return token
+
+
+def _without_invisible(token, language):
     if language == "fa":
         token = token.translate(PERSIAN_JOINERS)
     token = SPACES.sub(" ", token).translate(INVISIBLE).strip()

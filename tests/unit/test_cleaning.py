@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lib.cleaning import (
@@ -73,6 +73,7 @@ def test_invisible_characters(token, language, expected):
 
 
 @given(TOKEN, st.sampled_from(["fa", "en"]))
+@example("3 \u200b 3", "en")
 def test_a_cleaned_token_is_clean(token, language):
     once = remove_invisible(normalize_letters(token, language), language)
     assert remove_invisible(normalize_letters(once, language), language) == once
