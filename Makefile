@@ -16,7 +16,7 @@ help: ## list the targets
 .venv/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and f"error: {sys.executable} is Python {sys.version.split()[0]}; expected 3.11; install it, or name one: make PYTHON=/path/to/python3.11")'
 	@echo "Installing the pinned packages into .venv (once; some minutes, and several GB where the index's torch brings CUDA: see README)"
-	@$(PYTHON) -m venv --clear .venv
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@$(PIP) -r requirements.txt
 	@touch $@
 
