@@ -19,7 +19,13 @@ PAGES = [DEMO / "report" / f"report.{language}.html" for language in ("en", "fa"
 def make(target):
     start = time.monotonic()
     run = subprocess.run(
-        ["make", target], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False
+        ["make", "--no-print-directory", target],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        check=False,
     )
     return run, time.monotonic() - start
 
