@@ -23,7 +23,7 @@ localrules:
     prefetch,
 
 
-for name in used_assets():
+for name in systems.used_assets(config):
     entry = ASSETS[asset_kind(name)][name]
     if entry["source"] == "local" and not Path(entry["path"]).is_dir():
         raise WorkflowError(
@@ -73,7 +73,7 @@ rule provenance:
     benchmark:
         "<benchmarks>/provenance/{name}.jsonl"
     wildcard_constraints:
-        name=any_of(used_assets()),
+        name=any_of(systems.used_assets(config)),
     conda:
         "../envs/report.yaml"
     resources:
@@ -91,4 +91,4 @@ rule provenance:
 rule prefetch:
     """Fetch everything that the run needs: for machines whose jobs have no network."""
     input:
-        [asset(asset_kind(name), name) for name in used_assets()],
+        [asset(asset_kind(name), name) for name in systems.used_assets(config)],

@@ -11,6 +11,7 @@ from pathlib import Path
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from lib import systems
 from lib.asset_files import files_of
 from lib.config import ConfigError, checked
 from snakemake.exceptions import WorkflowError
@@ -38,10 +39,7 @@ def systems_of_kind(*kinds):
 
 def lineage(name):
     """The system and its ancestors, itself first."""
-    yield name
-    parent = SYSTEMS[name].get("parent")
-    if parent:
-        yield from lineage(parent)
+    return systems.lineage(SYSTEMS, name)
 
 
 def root_model(name):
@@ -51,7 +49,7 @@ def root_model(name):
 
 def is_sparse(name):
     """Whether a system is pruned or descends from one that is."""
-    return any(SYSTEMS[ancestor]["kind"] == "prune" for ancestor in lineage(name))
+    return systems.is_sparse(SYSTEMS, name)
 
 
 def makes_model(name):
@@ -107,13 +105,6 @@ def asset(kind, name):
 def asset_kind(name):
     """models or datasets, whichever has an entry of that name."""
     return next(kind for kind, entries in ASSETS.items() if name in entries)
-
-
-def used_assets():
-    """Names of the entries that this run needs: models first, in the order of config."""
-    used = {config["ner"]["backbone"], SUMMARIZATION["bertscore"]["model"], SUMMARIZATION["dataset"], *config["ner"]["datasets"]}
-    used |= {root_model(name) for name, system in SYSTEMS.items() if system["kind"] != "lead"}
-    return [name for entries in ASSETS.values() for name in entries if name in used]
 
 
 def local_files(wildcards):

@@ -360,6 +360,14 @@ def duplicates_across(audit):
                 )
 
 
+def with_tags(dataset, split, rows):
+    """Examples of rows, each with its tags."""
+    return [
+        example | {"tags": short(" ".join(dataset.tags[code] for code in split.tag_row(example["row"])))}
+        for example in dataset.show(split, rows)
+    ]
+
+
 def conflicting_tags(audit):
     """Rows with the same tokens and different tags in one split."""
     for dataset, split in audit.splits():
@@ -368,10 +376,7 @@ def conflicting_tags(audit):
         rows = np.flatnonzero(np.isin(split.digests, sentences[taggings > 1]))
         if len(rows):
             rows = rows[np.argsort(split.digests[rows], kind="stable")]
-            examples = [
-                example | {"tags": short(" ".join(dataset.tags[code] for code in split.tag_row(example["row"])))}
-                for example in dataset.show(split, rows)
-            ]
+            examples = with_tags(dataset, split, rows)
             yield Finding(
                 "conflicting_tags",
                 dataset.spec.name,
@@ -397,10 +402,7 @@ def invalid_bio(audit):
         orphans = inside & (previous != kinds)
         rows = np.unique(np.searchsorted(split.tag_ends, np.flatnonzero(orphans), side="right") - 1)
         if len(rows):
-            examples = [
-                example | {"tags": short(" ".join(dataset.tags[code] for code in split.tag_row(example["row"])))}
-                for example in dataset.show(split, rows)
-            ]
+            examples = with_tags(dataset, split, rows)
             yield Finding(
                 "invalid_bio",
                 dataset.spec.name,

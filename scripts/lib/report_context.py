@@ -11,9 +11,10 @@ from markupsafe import Markup
 from lib.bibliography import Bibliography
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs
 from lib.program import InputError
-from lib.report_data import SCORES, Record, is_sparse, record, system_files
+from lib.report_data import SCORES, Record, record, system_files
 from lib.report_language import judged
 from lib.report_warnings import run_warnings
+from lib.systems import is_sparse, lineage
 
 DECIDING = ("rouge1", "bertscore_f1")  # the scores by which findings and warnings judge
 MANY = 4  # files of systems; more are named by a pattern
@@ -136,8 +137,8 @@ class Report:
 
     def lineage(self, name):
         """The configurations of a system and its ancestors, itself first."""
-        config = self.system(name)["config"]
-        return [config, *(self.lineage(config["parent"]) if "parent" in config else [])]
+        systems = self.run["config"]["summarization"]["systems"]
+        return [systems[ancestor] for ancestor in lineage(systems, name)]
 
     def known(self, *names):
         """Whether the run has all these systems."""

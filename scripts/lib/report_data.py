@@ -7,6 +7,7 @@ import yaml
 
 from lib.program import InputError
 from lib.records import read_json, read_jsonl, read_parquet
+from lib.systems import is_sparse, used_assets
 
 NER_PARTS = ("audit", "cleaning", "labels", "training", "metrics", "errors", "sentences")
 SPLITS = ("train", "validation", "test")
@@ -54,19 +55,6 @@ def record(value, source, path=""):
 
 
 # ------------------------------------------------------------------ which files
-
-
-def is_sparse(systems, name):
-    """Whether a system is pruned or descends from one that is."""
-    return systems[name]["kind"] == "prune" or "parent" in systems[name] and is_sparse(systems, systems[name]["parent"])
-
-
-def used_assets(config):
-    """The names under `models` and `datasets` that this run works with."""
-    summarization = config["summarization"]
-    models = [system["model"] for system in summarization["systems"].values() if "model" in system]
-    names = [config["ner"]["backbone"], *models, summarization["bertscore"]["model"], *config["ner"]["datasets"], summarization["dataset"]]
-    return list(dict.fromkeys(names))
 
 
 def system_files(systems, name):
