@@ -1,14 +1,16 @@
 r"""Find what is wrong with data sets of tagged sentences as downloaded, count it, and say what was done about it.
 
     python scripts/ner_audit.py --folders CONLL_DIR PERSIAN_DIR --datasets '[{"name": "conll2003", …}, {"name": …}]' \
-        --labels LABELS.json --cleaning CLEANING.json --backbone MODEL_DIR --max-length 512 --output AUDIT.json
+        --labels LABELS.json --cleaning CLEANING.json --backbone MODEL_DIR --max-length 512 \
+        --near-threshold 0.8 --near-characters 5 --output AUDIT.json
 
 reads    *_DIR          data sets as the hub lays them out, in the order of --datasets
          LABELS.json    the label scheme, as ner_clean.py writes it
          CLEANING.json  what cleaning did, as ner_clean.py writes it
          MODEL_DIR      the encoder, for its tokenizer
 writes   AUDIT.json     datasets: rows, tokens and different sentences of each split; findings: id, data set, split, count, share,
-                        examples, the fix, whether it is on and how many rows it changed; nothing_found: ids of checks without a finding
+                        examples, the fix, whether it is on and how many rows it changed; nothing_found: ids of checks without a finding;
+                        subwords: of the train splits of each language, words, subwords, subwords a word and of the longest word
 
 --datasets holds what ner.datasets of the configuration says, as lists, so that the order of data sets and of sources counts.
 """
@@ -20,7 +22,7 @@ import lib.offline  # noqa: F401
 import numpy as np
 from transformers import AutoTokenizer
 
-from lib.audit import Audit, AuditedDataset, Fixes
+from lib.audit import Audit, AuditedDataset, Fixes, subwords_per_word
 from lib.labels import LabelScheme
 from lib.ner_data import DatasetSpec, RawDataset
 from lib.program import existing_file, existing_folder, json_value, parser, program, progress
@@ -38,6 +40,8 @@ def arguments(argv):
     command.add_argument("--cleaning", required=True, type=existing_file)
     command.add_argument("--backbone", required=True, type=existing_folder)
     command.add_argument("--max-length", required=True, type=int, help="subwords in a window, special tokens included")
+    command.add_argument("--near-threshold", required=True, type=float, help="least Jaccard similarity of near-duplicates")
+    command.add_argument("--near-characters", required=True, type=int, help="characters of the n-grams of which it is the similarity")
     command.add_argument("--output", required=True)
     args = command.parse_args(argv)
     if len(args.folders) != len(args.datasets):
@@ -55,7 +59,9 @@ def main(argv=None):
     for spec, folder in zip(specs, args.folders, strict=True):
         datasets.append(AuditedDataset(RawDataset(spec, folder)))
         progress(f"{spec.name}: {sum(map(len, datasets[-1].splits.values()))} rows read")
-    findings, nothing = Audit(datasets, scheme, cleaning, subword_counter(tokenizer), args.max_length).run()
+    near = args.near_threshold, args.near_characters
+    audit = Audit(datasets, scheme, cleaning, subword_counter(tokenizer), args.max_length, near)
+    findings, nothing = audit.run()
     progress(f"{len(findings)} findings")
     fixes = Fixes(cleaning, scheme)
     with whole(args.output) as part:
@@ -65,6 +71,7 @@ def main(argv=None):
                 "datasets": [size(dataset, split) for dataset in datasets for split in dataset.splits.values()],
                 "findings": [finding.as_dict(fixes) for finding in findings],
                 "nothing_found": nothing,
+                "subwords": subwords_per_word(audit),
             },
         )
 

@@ -1,19 +1,24 @@
 r"""Bring data sets of tagged sentences onto one scheme, clean them step by step, and merge them.
 
     python scripts/ner_clean.py --folders CONLL_DIR PERSIAN_DIR --datasets '[{"name": "conll2003", …}, {"name": …}]' \
-        --cleaning '{"drop_empty": true, …}' --label-scheme masked_union --seed 42 \
+        --cleaning '{"drop_empty": true, …}' --label-scheme masked_union \
+        --near-threshold 0.8 --near-characters 5 --seed 42 \
         --train TRAIN.parquet --validation VALIDATION.parquet --test TEST.parquet --labels LABELS.json --report CLEANING.json
 
 reads    *_DIR          data sets as the hub lays them out, in the order of --datasets
 writes   *.parquet      tokens, ner_tags (IOB2 names with '-'), language, source; data sets one after the other, rows in their order
          LABELS.json    the scheme: name, types, labels in the order of their ids, and for each source its data set, language and types
-         CLEANING.json  what each step does and did, per data set and split; rows and entities before and after; rows of each source
+         CLEANING.json  what each step does and did, per data set and split; rows and entities before and after; rows of each source;
+                       threshold and n-grams of near-duplicates; languages of train
 
 --datasets holds what ner.datasets of the configuration says, as lists, so that the order of data sets and of sources counts.
 Splits are not drawn anew; where a data set has no validation split, a seeded tenth of its train sentences becomes one.
+With --train-languages en fa, train and validation hold these languages only and test holds all; types that no source of these
+languages annotates are left out of the scheme.
 """
 
 import tempfile
+from array import array
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +32,7 @@ import pyarrow.parquet as pq
 
 from lib.cleaning import HELD_OUT, ROW_STEPS, RULES, clean_row, held_out, is_iob2, key_of, sample, tagging_of
 from lib.labels import SCHEMES, LabelScheme, only
+from lib.near_duplicates import NearDuplicates, deduplicate_near
 from lib.ner_data import BATCH, SPLITS, DatasetSpec, RawDataset, SourceFinder, TagReader, entity_counts
 from lib.program import InputError, existing_folder, json_value, parser, program, progress
 from lib.publish import whole
@@ -43,6 +49,9 @@ def arguments(argv):
     command.add_argument("--datasets", required=True, type=json_value)
     command.add_argument("--cleaning", required=True, type=json_value, help="the steps, each true or false")
     command.add_argument("--label-scheme", required=True, choices=SCHEMES)
+    command.add_argument("--near-threshold", required=True, type=float, help="least Jaccard similarity of near-duplicates")
+    command.add_argument("--near-characters", required=True, type=int, help="characters of the n-grams of which it is the similarity")
+    command.add_argument("--train-languages", nargs="+", help="of the data sets; without it, all")
     command.add_argument("--seed", required=True, type=int)
     for split in SPLITS:
         command.add_argument(f"--{split}", required=True)
@@ -53,6 +62,10 @@ def arguments(argv):
         command.error(f"--folders: found {len(args.folders)} for {len(args.datasets)} data sets; expected one for each")
     if set(args.cleaning) != set(RULES):
         command.error(f"--cleaning: found {', '.join(sorted(args.cleaning))}; expected {', '.join(RULES)}")
+    languages = {entry["language"] for entry in args.datasets}
+    for language in args.train_languages or ():
+        if language not in languages:
+            command.error(f"--train-languages: found {language!r}; expected some of {', '.join(sorted(languages))}")
     return args
 
 
@@ -61,11 +74,10 @@ def main(argv=None):
     args = arguments(argv)
     steps = [step for step in RULES if args.cleaning[step]]
     specs = [DatasetSpec.of(entry) for entry in args.datasets]
-    scheme = LabelScheme.of(args.label_scheme, specs)
-    report = Report()
+    scheme = LabelScheme.of(args.label_scheme, specs, args.train_languages)
+    near, report = (args.near_threshold, args.near_characters), Report()
     with tempfile.TemporaryDirectory() as work, ExitStack() as outputs:
-        stores = {}  # (data set, split as downloaded) → the file of its rows, cleaned one by one
-        frames = []
+        stores, frames = {}, []  # (data set, split as downloaded) → the file of its rows, cleaned one by one
         for spec, folder in zip(specs, args.folders, strict=True):
             raw = RawDataset(spec, folder)
             sources = SourceFinder(raw)
@@ -73,7 +85,8 @@ def main(argv=None):
                 stores[spec.name, split] = store = Path(work) / f"{len(stores)}.arrow"
                 frames.append(clean_rows(raw, split, sources, scheme, steps, store, report))
                 progress(f"{spec.name} {split}: {len(frames[-1])} rows cleaned")
-        frame = choose_rows(pd.concat(frames, ignore_index=True), specs, steps, args.seed, report)
+        frame = choose_rows(merged(frames), specs, steps, stores, near, args.seed, report)
+        frame = sampled(frame, specs, args.train_languages, args.seed, report)
 
         paths = {split: outputs.enter_context(whole(getattr(args, split))) for split in SPLITS}
         for split, path in paths.items():
@@ -81,21 +94,25 @@ def main(argv=None):
             if not rows:
                 raise InputError(f"ner.datasets: no sentence is left in {split}; expected some; raise its limits, or look at {args.report}")
             progress(f"{split}: {rows} sentences")
-        check(paths, steps, scheme)
+        check(paths, steps, scheme, near)
         write_json(outputs.enter_context(whole(args.labels)), scheme.as_dict())
-        write_json(outputs.enter_context(whole(args.report)), report.as_dict(scheme, specs, args.cleaning))
+        write_json(outputs.enter_context(whole(args.report)), report.as_dict(scheme, specs, args))
 
 
 def clean_rows(raw, split, sources, scheme, steps, store, report):
     """Write the rows of a split, cleaned one by one, to `store`; return a frame with a line a row that is left."""
     spec, tags_of = raw.spec, TagReader(raw.spec)
     where = spec.name, split
-    columns = {"row": [], "key": [], "tagging": [], "length": []}
+    columns = {"row": array("i"), "key": array("Q"), "tagging": array("Q"), "length": array("i")}
     written = 0
     with pa.OSFile(str(store), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         for rows in raw.batches(split):
             kept = []
             for row in rows:
+                if "drop_unequal" in steps and len(row.tokens) != len(row.names):
+                    report.downloaded(where, None, row.tokens, [])  # which tag is whose is unknown, and so is the source
+                    report.changed("drop_unequal", where, rows=1, removed=1, tokens=len(row.tokens))
+                    continue
                 tags = tags_of.read(row, split)
                 source = sources.of(row.tokens, tags)
                 report.downloaded(where, source, row.tokens, tags)
@@ -118,14 +135,21 @@ def clean_rows(raw, split, sources, scheme, steps, store, report):
                 kept.append({"tokens": tokens, "ner_tags": tags, "language": spec.language, "source": source})
             writer.write_table(pa.Table.from_pylist(kept, schema=SCHEMA))
             written += len(kept)
-    types = {"row": np.int64, "key": np.uint64, "tagging": np.uint64, "length": np.int32}
+    types = {"row": np.int32, "key": np.uint64, "tagging": np.uint64, "length": np.int32}
     return pd.DataFrame({name: np.array(values, dtype=types[name]) for name, values in columns.items()}).assign(
         dataset=spec.name, downloaded_split=split, split=split
     )
 
 
-def choose_rows(frame, specs, steps, seed, report):
-    """The lines of the rows that stay, with the split that each belongs to."""
+def merged(frames):
+    """One frame, in which names of data sets and splits take a byte a row."""
+    frame = pd.concat(frames, ignore_index=True)
+    names = pd.CategoricalDtype(frame["dataset"].unique())
+    return frame.astype({"dataset": names, "downloaded_split": pd.CategoricalDtype(SPLITS), "split": pd.CategoricalDtype(SPLITS)})
+
+
+def choose_rows(frame, specs, steps, stores, near, seed, report):
+    """The lines of the rows that the steps leave, with the split that each belongs to."""
     for spec in specs:
         mine = frame["dataset"] == spec.name
         if not (mine & (frame["split"] == "validation")).any():
@@ -133,19 +157,44 @@ def choose_rows(frame, specs, steps, seed, report):
             chosen = held_out(frame.loc[train, "key"].to_numpy(), seed, f"{spec.name}/validation")
             frame.loc[frame.index[train][chosen], "split"] = "validation"
             report.held_out[spec.name] = int(chosen.sum())
-    for step, gone in ROW_STEPS.items():
+    row_steps = {**ROW_STEPS, "deduplicate_near": lambda frame: deduplicate_near(frame, Sentences(frame, stores, specs), *near)}
+    for step, gone in row_steps.items():
         if step in steps:
             removed = gone(frame)
-            for where, lines in frame[removed].groupby(["dataset", "split"], sort=False):
+            for where, lines in frame[removed].groupby(["dataset", "split"], sort=False, observed=True):
                 report.changed(step, where, rows=len(lines), removed=len(lines), tokens=int(lines["length"].sum()))
             frame = frame[~removed]
+            progress(f"{step}: {removed.sum()} rows left out")
+    return frame
+
+
+def sampled(frame, specs, train_languages, seed, report):
+    """The lines of the rows that are written, data sets and splits in their order."""
     kept = []
     for spec in specs:
         for split in SPLITS:
             lines = frame[(frame["dataset"] == spec.name) & (frame["split"] == split)]
             report.left[spec.name, split] = len(lines)
-            kept.append(lines.iloc[sample(len(lines), spec.limit.get(split), seed, f"{spec.name}/{split}")])
+            if split == "test" or train_languages is None or spec.language in train_languages:
+                kept.append(lines.iloc[sample(len(lines), spec.limit.get(split), seed, f"{spec.name}/{split}")])
     return pd.concat(kept)
+
+
+class Sentences:
+    """A function from the position of a frame's line to the tokens and the language of its row, which stay on disk."""
+
+    def __init__(self, frame, stores, specs):
+        languages = {spec.name: spec.language for spec in specs}
+        self.files = {}  # (data set, split as downloaded), each as its code in the frame → its rows' tokens, language
+        for (name, downloaded), store in stores.items():
+            codes = frame["dataset"].cat.categories.get_loc(name), frame["downloaded_split"].cat.categories.get_loc(downloaded)
+            self.files[codes] = pa.ipc.open_file(pa.memory_map(str(store))).read_all()["tokens"], languages[name]
+        self.datasets, self.splits = frame["dataset"].cat.codes.to_numpy(), frame["downloaded_split"].cat.codes.to_numpy()
+        self.rows = frame["row"].to_numpy()
+
+    def __call__(self, line):
+        tokens, language = self.files[self.datasets[line], self.splits[line]]
+        return tokens[self.rows[line]].as_py(), language
 
 
 def write_split(path, lines, stores, specs, report, split):
@@ -166,19 +215,27 @@ def write_split(path, lines, stores, specs, report, split):
     return len(lines)
 
 
-def check(paths, steps, scheme):
+def check(paths, steps, scheme, near):
     """What training and evaluation rely on; a failure is a fault of this script."""
-    keys = {split: set() for split in paths}
-    for split, path in paths.items():
+    keys = {split: array("Q") for split in paths}
+    test = pq.read_table(paths["test"], columns=["tokens", "language"])
+    index = NearDuplicates(*near, lambda number: (test["tokens"][number].as_py(), test["language"][number].as_py()))
+    for split, path in reversed(paths.items()):  # test first
         for rows in parquet_batches(path, SCHEMA.names, BATCH):
             for row in rows:
                 assert row["tokens"] and len(row["tokens"]) == len(row["ner_tags"]), row
                 assert set(row["ner_tags"]) <= set(scheme.labels), row
                 assert "repair_bio" not in steps or is_iob2(row["ner_tags"]), row
-                keys[split].add(key_of(row["tokens"], row["language"]))
+                if "deduplicate_near" in steps and split == "test":
+                    index.add(len(index), row["tokens"], row["language"])
+                elif "deduplicate_near" in steps:
+                    assert not index.has_match(row["tokens"], row["language"]), (
+                        f"a near-duplicate of a sentence of test is in {split}: {row}"
+                    )
+                keys[split].append(key_of(row["tokens"], row["language"]))
     if "deduplicate_across" in steps:
         for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
-            assert not keys[one] & keys[other], f"a sentence of {one} is in {other}"
+            assert not len(np.intersect1d(keys[one], keys[other])), f"a sentence of {one} is in {other}"
 
 
 class Report:
@@ -206,14 +263,16 @@ class Report:
         self.entities_left.setdefault(where, Counter()).update(entity_counts(tags))
         self.sources_left[where, source] += 1
 
-    def as_dict(self, scheme, specs, cleaning):
+    def as_dict(self, scheme, specs, args):
         places = [(spec.name, split) for spec in specs for split in SPLITS]
         return {
             "label_scheme": scheme.name,
+            "train_languages": args.train_languages,
+            "near_duplicates": {"threshold": args.near_threshold, "characters": args.near_characters},
             "steps": [
                 {
                     "step": step,
-                    "on": cleaning[step],
+                    "on": args.cleaning[step],
                     "rule": rule,
                     "changes": [
                         {"dataset": where[0], "split": where[1], **{name: change[name] for name in ("rows", "removed", "tokens")}}

@@ -5,6 +5,7 @@ token by itself is decided once for each different token.
 """
 
 import unicodedata
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +14,12 @@ import numpy as np
 
 from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, ZWNJ, key_of, normalize_letters, remove_invisible
 from lib.labels import parse
+from lib.near_duplicates import NearDuplicates
 from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
 
 EXAMPLES, WIDTH = 5, 90  # examples of a finding, and characters of each
 RARE = 50  # entities in the merged test split below which a type's score says little
+BLOCK = 100_000  # numbers worked on at once
 DIGITS = {"ascii": "0123456789", "persian": "۰۱۲۳۴۵۶۷۸۹", "arabic_indic": "".join(ARABIC_DIGITS)}
 
 
@@ -71,24 +74,25 @@ class Vocabulary(dict):
 
 
 class Split:
-    """Rows of a split as codes of tokens and tags, one after the other, and where each row ends."""
+    """Rows of a split as codes of tokens and tags, one after the other, and where each row ends: six bytes a token."""
 
     def __init__(self, raw, name, tokens, tags, sources):
         self.name, tags_of = name, TagReader(raw.spec)
-        codes, tag_codes, ends, tag_ends, self.sources = [], [], [0], [0], []
+        numbers = {source.name: number for number, source in enumerate(raw.spec.sources)}
+        codes, tag_codes, ends, tag_ends, row_sources = array("i"), array("h"), array("q", [0]), array("q", [0]), array("h")
         for rows in raw.batches(name):
             for row in rows:
                 codes.extend([tokens[token] for token in row.tokens])
                 tag_codes.extend([tags[tag] for tag in row.names])
                 ends.append(len(codes))
                 tag_ends.append(len(tag_codes))
-                if len(row.tokens) == len(row.names):
-                    self.sources.append(sources.of(row.tokens, tags_of.read(row, name)))
-                else:
-                    self.sources.append(None)
-        self.codes, self.tag_codes = np.array(codes, dtype=np.int32), np.array(tag_codes, dtype=np.int32)
-        self.ends, self.tag_ends = np.array(ends), np.array(tag_ends)
+                equal = len(row.tokens) == len(row.names)
+                row_sources.append(numbers[sources.of(row.tokens, tags_of.read(row, name))] if equal else -1)
+        self.codes, self.tag_codes = np.frombuffer(codes, dtype=np.int32), np.frombuffer(tag_codes, dtype=np.int16)
+        self.ends, self.tag_ends = np.frombuffer(ends, dtype=np.int64), np.frombuffer(tag_ends, dtype=np.int64)
         self.lengths = np.diff(self.ends)
+        counts = np.bincount(np.array(row_sources, dtype=np.int16) + 1, minlength=len(numbers) + 1)[1:].tolist()
+        self.sources = dict(zip(numbers, counts, strict=True))  # source → rows; one of unequal lengths has none
 
     def __len__(self):
         return len(self.lengths)
@@ -101,16 +105,30 @@ class Split:
 
     def per_row(self, values):
         """Sums over each row's tokens of a number a code."""
-        return np.diff(np.concatenate([[0], values[self.codes].cumsum()])[self.ends])
+        sums = np.empty(len(self), dtype=np.int64)
+        for start in range(0, len(self), BLOCK):
+            ends = self.ends[start : start + BLOCK + 1]
+            sums[start : start + BLOCK] = np.diff(np.concatenate([[0], values[self.codes[ends[0] : ends[-1]]].cumsum()])[ends - ends[0]])
+        return sums
+
+    def counts(self, vocabulary):
+        """How often each code of a vocabulary of this size stands in the split."""
+        return sum(
+            (np.bincount(self.codes[start : start + BLOCK], minlength=vocabulary) for start in range(0, len(self.codes), BLOCK)),
+            start=np.zeros(vocabulary, dtype=np.int64),
+        )
 
     @cached_property
     def digests(self):
         """Equal for rows with the same tokens."""
-        return np.array([digest(self.row(number).tobytes()) for number in range(len(self))], dtype=np.uint64)
+        return self._each_row(lambda number: digest(self.row(number).tobytes()))
 
     @cached_property
     def tag_digests(self):
-        return np.array([digest(self.tag_row(number).tobytes()) for number in range(len(self))], dtype=np.uint64)
+        return self._each_row(lambda number: digest(self.tag_row(number).tobytes()))
+
+    def _each_row(self, function):
+        return np.fromiter(map(function, range(len(self))), dtype=np.uint64, count=len(self))
 
 
 class AuditedDataset:
@@ -122,9 +140,13 @@ class AuditedDataset:
         self.splits = {name: Split(raw, name, vocabulary, tags, sources) for name in raw.splits}
         self.tokens, self.tags = list(vocabulary), list(tags)
         self.parsed = [parse(tag) for tag in self.tags]
+        self._keys, self._near = {}, {}
+
+    def words(self, split, number):
+        return [self.tokens[code] for code in split.row(number)]
 
     def text(self, split, number):
-        return short(" ".join(self.tokens[code] for code in split.row(number)))
+        return short(" ".join(self.words(split, number)))
 
     def flagged(self, test):
         """A boolean a token of the vocabulary."""
@@ -132,9 +154,23 @@ class AuditedDataset:
 
     def keys(self, split):
         """Equal for rows that are copies but for letter variants, invisible characters and spaces."""
-        language = self.spec.language
-        rows = ([self.tokens[code] for code in split.row(number)] for number in range(len(split)))
-        return np.array([key_of(row, language) for row in rows], dtype=np.uint64)
+        if split.name not in self._keys:
+            keys = (key_of(self.words(split, number), self.spec.language) for number in range(len(split)))
+            self._keys[split.name] = np.fromiter(keys, dtype=np.uint64, count=len(split))
+        return self._keys[split.name]
+
+    def first_copies(self, split):
+        """Numbers of the rows that are no copies of an earlier one."""
+        return np.flatnonzero(~_repeats(self.keys(split)))
+
+    def near(self, split, threshold, characters):
+        """The index of the rows of a split, of copies the first."""
+        if split.name not in self._near:
+            index = NearDuplicates(threshold, characters, lambda number: (self.words(split, number), self.spec.language))
+            for number in self.first_copies(split).tolist():
+                index.add(number, self.words(split, number), self.spec.language)
+            self._near[split.name] = index
+        return self._near[split.name]
 
     def show(self, split, rows):
         """Examples: the first rows' numbers and texts."""
@@ -169,11 +205,13 @@ class Audit:
     """datasets  AuditedDatasets, in the order of the configuration
     scheme    the LabelScheme
     cleaning  the report of ner_clean.py
-    subwords  function: list of tokens → for each the number of its subwords, and how many of these are the unknown token
+    subwords  function: AuditedDataset → for each token of its vocabulary the number of its subwords, and how many are the unknown one
+    near      least similarity of near-duplicates, and characters of the n-grams of which it is the Jaccard similarity
     """
 
-    def __init__(self, datasets, scheme, cleaning, subwords, max_length):
+    def __init__(self, datasets, scheme, cleaning, subwords, max_length, near):
         self.datasets, self.scheme, self.cleaning, self.subwords, self.max_length = datasets, scheme, cleaning, subwords, max_length
+        self.near = near
 
     def run(self):
         """Findings in the order of the checks, and the ids of the checks that found nothing."""
@@ -247,7 +285,7 @@ def label_sets(audit):
     for dataset in audit.datasets:
         for source in dataset.spec.sources:
             untagged = [label for label in union if label not in source.types]
-            rows = sum(split.sources.count(source.name) for split in dataset.splits.values())
+            rows = sum(split.sources[source.name] for split in dataset.splits.values())
             if untagged and rows:
                 yield Finding(
                     "label_sets",
@@ -266,8 +304,7 @@ def source_groups(audit):
     for dataset in audit.datasets:
         if len(dataset.spec.sources) > 1:
             counts = {
-                source.name: {name: split.sources.count(source.name) for name, split in dataset.splits.items()}
-                for source in dataset.spec.sources
+                source.name: {name: split.sources[source.name] for name, split in dataset.splits.items()} for source in dataset.spec.sources
             }
             rows, undecided = sum(map(len, dataset.splits.values())), sum(counts[dataset.spec.sources[-1].name].values())
             yield Finding(
@@ -360,6 +397,48 @@ def duplicates_across(audit):
                 )
 
 
+# Similar sentences within a split stay: a split's own scores do not leak from there, and reports and tables repeat their phrases
+# with other names, from which a tagger learns. Only copies within a split leave.
+def near_duplicates_within(audit):
+    """Rows that differ little from an earlier row of their split, and are no copies of one."""
+    for dataset, split in audit.splits():
+        index, found = dataset.near(split, *audit.near), {}
+        for number in dataset.first_copies(split).tolist():
+            words = dataset.words(split, number)
+            pair = next(index.similar(words, dataset.spec.language, lambda numbers, number=number: numbers < number), None)
+            if pair:
+                found[number] = pair
+        yield from _near("near_duplicates_within", audit, dataset, split, split, found, None, {})
+
+
+def near_duplicates_across(audit):
+    """Rows of test and validation to which a row of train (of test's also one of validation) differs little, and is no copy."""
+    for dataset in audit.datasets:
+        for here, there in (("test", "train"), ("test", "validation"), ("validation", "train")):
+            if here not in dataset.splits or there not in dataset.splits:
+                continue
+            split, other = dataset.splits[here], dataset.splits[there]
+            index, found, keys = dataset.near(other, *audit.near), {}, dataset.keys(other)
+            for number, key in enumerate(dataset.keys(split)):
+                words = dataset.words(split, number)
+                pair = next(index.similar(words, dataset.spec.language, lambda numbers, key=key, keys=keys: keys[numbers] != key), None)
+                if pair:
+                    found[number] = pair
+            yield from _near("near_duplicates_across", audit, dataset, split, other, found, "deduplicate_near", {"in": there})
+
+
+def _near(name, audit, dataset, split, other, found, fix, detail):
+    """A finding of rows, each with the number of a row of `other` and the similarity: {number: (number, similarity)}."""
+    if found:
+        rows = np.array(list(found))
+        examples = [
+            example | {"near": dataset.text(other, near), "similarity": round(similarity, 3)}
+            for example, (near, similarity) in zip(dataset.show(split, rows), found.values(), strict=False)
+        ]
+        detail = detail | dict(zip(("threshold", "characters"), audit.near, strict=True))
+        yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, rows, examples, detail)
+
+
 def with_tags(dataset, split, rows):
     """Examples of rows, each with its tags."""
     return [
@@ -395,9 +474,9 @@ def invalid_bio(audit):
     """I- tags that go on with nothing: at the start of an entity, or after one of another type."""
     for dataset, split in audit.splits():
         types = Vocabulary({None: 0})
-        kinds = np.array([types[label] for _, label in dataset.parsed])[split.tag_codes]
+        kinds = np.array([types[label] for _, label in dataset.parsed], dtype=np.int16)[split.tag_codes]
         inside = np.array([prefix == "I" for prefix, _ in dataset.parsed], dtype=bool)[split.tag_codes]
-        previous = np.concatenate([[0], kinds[:-1]])
+        previous = np.roll(kinds, 1)  # of a row's first tag: nothing
         previous[split.tag_ends[:-1][np.diff(split.tag_ends) > 0]] = 0
         orphans = inside & (previous != kinds)
         rows = np.unique(np.searchsorted(split.tag_ends, np.flatnonzero(orphans), side="right") - 1)
@@ -420,7 +499,7 @@ def invalid_bio(audit):
 def unequal_lengths(audit):
     for dataset, split in audit.splits():
         rows = np.flatnonzero(split.lengths != np.diff(split.tag_ends))
-        yield from _rows(audit, "unequal_lengths", dataset, split, rows, None)
+        yield from _rows(audit, "unequal_lengths", dataset, split, rows, "drop_unequal")
 
 
 def empty_tokens(audit):
@@ -456,7 +535,7 @@ def no_subwords(audit):
     """Tokens that the tokenizer maps to nothing."""
     for dataset, split in audit.splits():
         sizes, unknown = audit.subwords(dataset)
-        detail = {"with_unknown_subwords": int((unknown[split.codes] > 0).sum())}
+        detail = {"with_unknown_subwords": int(split.counts(len(dataset.tokens))[unknown > 0].sum())}
         yield from _tokens("no_subwords", dataset, split, sizes == 0, "unknown_token", detail)
 
 
@@ -476,11 +555,12 @@ def invisible_characters(audit):
         language = dataset.spec.language
         flags = dataset.flagged(lambda token, language=language: remove_invisible(token, language) != token)
         odd = _characters(dataset, split, flags, lambda char: unicodedata.category(char) in ("Cc", "Cf") or char.isspace() or char == "¬")
+        counts = split.counts(len(dataset.tokens))
         spaced = dataset.flagged(lambda token: any(map(str.isspace, token)))
         detail = {
             "characters": {f"U+{ord(char):04X}": count for char, count in odd.items()},
-            "tokens_with_spaces": int(spaced[split.codes].sum()),
-            "tokens_with_zwnj": int(dataset.flagged(lambda token: ZWNJ in token)[split.codes].sum()),
+            "tokens_with_spaces": int(counts[spaced].sum()),
+            "tokens_with_zwnj": int(counts[dataset.flagged(lambda token: ZWNJ in token)].sum()),
         }
         yield from _tokens("invisible_characters", dataset, split, flags, "remove_invisible", detail)
 
@@ -491,7 +571,8 @@ def digit_scripts(audit):
         flags = {
             name: dataset.flagged(lambda token, digits=digits: any(char in digits for char in token)) for name, digits in DIGITS.items()
         }
-        counts = {name: int(flag[split.codes].sum()) for name, flag in flags.items()}
+        tokens = split.counts(len(dataset.tokens))
+        counts = {name: int(tokens[flag].sum()) for name, flag in flags.items()}
         commonest = max(counts, key=counts.get)
         other = np.logical_or.reduce([flag for name, flag in flags.items() if name != commonest])
         yield from _tokens("digit_scripts", dataset, split, other, "normalize_letters", {"tokens": counts})
@@ -547,6 +628,8 @@ CHECKS = (
     repeated_sentences,
     duplicates_within,
     duplicates_across,
+    near_duplicates_within,
+    near_duplicates_across,
     conflicting_tags,
     invalid_bio,
     unequal_lengths,
@@ -582,20 +665,33 @@ def _tokens(name, dataset, split, flags, fix, detail=None):
     """A finding of the rows that hold a token of the vocabulary with a flag."""
     rows = np.flatnonzero(split.per_row(flags.astype(int)))
     if len(rows):
-        detail = {"tokens": int(flags[split.codes].sum())} | (detail or {})
+        detail = {"tokens": int(split.counts(len(dataset.tokens))[flags].sum())} | (detail or {})
         examples = dataset.show_tokens(split, rows, flags)
         yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, rows, examples, detail)
 
 
 def _characters(dataset, split, flags, test):
     """How often each character that passes a test stands in the flagged tokens of a split, commonest first."""
-    counts = np.bincount(split.codes, minlength=len(dataset.tokens))
+    counts = split.counts(len(dataset.tokens))
     characters = Counter()
     for code in np.flatnonzero(flags & (counts > 0)):
         for char in dataset.tokens[code]:
             if test(char):
                 characters[char] += int(counts[code])
     return dict(sorted(characters.items(), key=lambda item: (-item[1], item[0])))
+
+
+def subwords_per_word(audit):
+    """How many subwords the words of the train splits make: {language: words, subwords, subwords per word, those of the longest word}."""
+    found = {}
+    for dataset in audit.datasets:
+        counts, (sizes, _) = dataset.splits["train"].counts(len(dataset.tokens)), audit.subwords(dataset)
+        entry = found.setdefault(dataset.spec.language, {"words": 0, "subwords": 0, "per_word": 0.0, "longest": 0})
+        entry["words"] += int(counts.sum())
+        entry["subwords"] += int(counts @ sizes)
+        entry["per_word"] = entry["subwords"] / entry["words"] if entry["words"] else 0.0
+        entry["longest"] = max(entry["longest"], int(sizes[counts > 0].max(initial=0)))
+    return found
 
 
 # ------------------------------------------------------------------ fixes
@@ -620,7 +716,7 @@ class Fixes:
         if finding.fix in RULES:
             # copies in all splits leave by any of the steps that choose among rows, and copies of a split's sentences leave other splits
             steps = ROW_STEPS if finding.id == "repeated_sentences" else [finding.fix]
-            splits = SPLITS if finding.split is None or finding.fix == "deduplicate_across" else [finding.split]
+            splits = SPLITS if finding.split is None or finding.fix in ("deduplicate_across", "deduplicate_near") else [finding.split]
             return self.on[finding.fix], sum(self.changed.get((step, finding.dataset, split), 0) for step in steps for split in splits)
         if finding.fix == "hold_out":
             return True, self.held_out[finding.dataset]

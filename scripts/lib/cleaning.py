@@ -5,7 +5,7 @@ Each step is named as in `ner.cleaning` of the configuration; RULES says in word
 
 import re
 import unicodedata
-from functools import cache
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -19,6 +19,7 @@ RULES = {
     "remove_invisible": "zero-width characters, byte order marks, direction marks and control characters removed, spaces around a token "
     "removed; in Persian a space or another character that stands for the zero-width non-joiner (ZWNJ) between two letters becomes one; "
     "a ZWNJ stays only inside a word",
+    "drop_unequal": "sentences with more or fewer tags than tokens dropped",
     "drop_empty": "tokens without a character dropped, an entity that began there begins at its next token; "
     "sentences without a token dropped",
     "repair_bio": "an I- tag that goes on with nothing becomes B-",
@@ -26,6 +27,8 @@ RULES = {
     "on a tie, those with the first",
     "deduplicate_within": "of a sentence that a split holds more than once, the first copy stays",
     "deduplicate_across": "test keeps its sentences; copies of them leave validation and train, and copies of validation's leave train",
+    "deduplicate_near": "test keeps its sentences; sentences of validation and train that differ little from one of them leave, "
+    "and those of train that differ little from one of validation",
 }
 HELD_OUT = 0.1  # of the sentences of train, where a data set has no validation split
 
@@ -56,18 +59,19 @@ INVISIBLE = {
 SPACES = re.compile(r"\s+")
 SPACES_AND_ZWNJ = re.compile(f"[ {ZWNJ}]+")
 JOINERS = re.compile(f"[{ZWNJ}{ZWJ}]+")
+remembered = lru_cache(maxsize=100_000)  # tokens repeat, and more of them would only take memory
 
 
 # ------------------------------------------------------------------ tokens
 
 
-@cache
+@remembered
 def normalize_letters(token, language):
     token = unicodedata.normalize("NFC", token)
     return token.translate(PERSIAN) if language == "fa" else token
 
 
-@cache
+@remembered
 def remove_invisible(token, language):
     while (cleaned := _without_invisible(token, language)) != token:  # what is removed can bring spaces or joiners together
         token = cleaned
@@ -92,14 +96,19 @@ def _is_inside(match):
 TOKEN_STEPS = {"normalize_letters": normalize_letters, "remove_invisible": remove_invisible}
 
 
-@cache
+@remembered
 def _bare(token, language):
     return remove_invisible(normalize_letters(token, language), language).replace(ZWNJ, "").replace(" ", "")
 
 
+def bare_text(tokens, language):
+    """A sentence without what copies may differ in: letter variants, invisible characters and spaces."""
+    return "".join([_bare(token, language) for token in tokens])
+
+
 def key_of(tokens, language):
     """A digest that copies of a sentence share, whatever their letter variants, invisible characters and spaces."""
-    return digest("".join([_bare(token, language) for token in tokens]))
+    return digest(bare_text(tokens, language))
 
 
 def tagging_of(tokens, tags):

@@ -75,8 +75,11 @@ class LabelScheme:
     sources: dict
 
     @classmethod
-    def of(cls, name, datasets):
-        """The scheme `name` over the sources of `datasets` (objects with name, language and sources)."""
+    def of(cls, name, datasets, languages=None):
+        """The scheme `name` over the sources of `datasets` (objects with name, language and sources).
+
+        languages  those trained on (None: all): types that none of their sources annotates cannot be learned and are left out
+        """
         sources = {}
         for dataset in datasets:
             for source in dataset.sources:
@@ -89,6 +92,8 @@ class LabelScheme:
         annotated = [source["types"] for source in sources.values()]
         union = tuple(dict.fromkeys(label for types in annotated for label in types))
         types = tuple(label for label in union if all(label in types for types in annotated)) if name == "intersection" else union
+        trained = [source["types"] for source in sources.values() if languages is None or source["language"] in languages]
+        types = tuple(label for label in types if any(label in taught for taught in trained))
         if not types:
             raise InputError(
                 "ner.label_scheme intersection: no type is annotated by every source; expected at least one; choose union or masked_union"

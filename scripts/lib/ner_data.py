@@ -105,7 +105,7 @@ class RawDataset:
         return f"data set {self.spec.name}, split {split}, row {number}"
 
     def repeated_digests(self):
-        """Digests of the sentences that the data set holds more than once, whatever the split."""
+        """Digests of the sentences that the data set holds more than once, whatever the split, sorted."""
         digests = np.concatenate(
             [
                 np.fromiter((digest(SEPARATOR.join(row.tokens)) for row in rows), dtype=np.uint64, count=len(rows))
@@ -128,7 +128,8 @@ class TagReader:
         place = f"data set {self.spec.name}, split {split}, row {row.number}"
         if len(row.tokens) != len(row.names):
             raise InputError(
-                f"{place}: {len(row.tokens)} tokens but {len(row.names)} tags; expected one tag for each token; correct or remove the row"
+                f"{place}: {len(row.tokens)} tokens but {len(row.names)} tags; expected one tag for each token; "
+                "turn on ner.cleaning.drop_unequal, or correct the row"
             )
         try:
             return [self.known[name] for name in row.names]
@@ -158,15 +159,19 @@ class SourceFinder:
     def __init__(self, raw):
         self.sources = raw.spec.sources
         wants_repeats = any(source.repeated for source in self.sources)
-        self.repeated = set(raw.repeated_digests().tolist()) if wants_repeats else set()
+        self.repeated = raw.repeated_digests() if wants_repeats else np.array([], dtype=np.uint64)
 
     def of(self, tokens, tags):
         """The name of the source of a sentence with these raw tokens and mapped tags."""
         if len(self.sources) == 1:
             return self.sources[0].name
         types = {tag[2:] for tag in tags if tag != "O"}
-        is_repeated = bool(self.repeated) and digest(SEPARATOR.join(tokens)) in self.repeated
+        is_repeated = len(self.repeated) > 0 and self._is_repeated(digest(SEPARATOR.join(tokens)))
         return next(source.name for source in self.sources if source.fits(types, is_repeated))
+
+    def _is_repeated(self, value):
+        place = int(np.searchsorted(self.repeated, np.uint64(value)))
+        return place < len(self.repeated) and int(self.repeated[place]) == value
 
 
 def digest(data):

@@ -10,6 +10,7 @@ from lib.random_models import make
 TAGS_EN = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"]
 TAGS_FA = ["B_LOC", "I_DAT", "I_LOC", "I_PER", "B_ORG", "B_PRO", "B_PER", "O", "I_ORG", "B_FAC", "B_DAT", "I_PRO", "I_FAC"]
 ALL_ON = dict.fromkeys(RULES, True)
+NEAR = (0.8, 5)  # threshold and characters of near-duplicates
 
 ENGLISH = {
     "name": "english",
@@ -50,14 +51,20 @@ def write_dataset(folder, splits, names=None):
     return folder
 
 
-def clean_arguments(out, folders, specs, cleaning=ALL_ON, scheme="masked_union"):
+def clean_arguments(out, folders, specs, cleaning=ALL_ON, scheme="masked_union", near=NEAR, train_languages=()):
     """Arguments of ner_clean.py that writes to the folder `out`."""
     return [
         *("--folders", *map(str, folders)),
         *("--datasets", json.dumps(specs), "--cleaning", json.dumps(cleaning), "--label-scheme", scheme, "--seed", "42"),
+        *near_arguments(near),
+        *(("--train-languages", *train_languages) if train_languages else ()),
         *(part for split in ("train", "validation", "test") for part in (f"--{split}", str(out / f"{split}.parquet"))),
         *("--labels", str(out / "labels.json"), "--report", str(out / "cleaning.json")),
     ]
+
+
+def near_arguments(near=NEAR):
+    return ["--near-threshold", str(near[0]), "--near-characters", str(near[1])]
 
 
 def make_backbone(folder):

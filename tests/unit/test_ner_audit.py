@@ -7,7 +7,7 @@ import pytest
 import ner_audit
 import ner_clean
 from lib.records import read_json
-from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
+from tagged import ALL_ON, ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, near_arguments, write_dataset
 
 MAX_LENGTH = 60
 LONG = "long " * 20 + "sentence"
@@ -25,7 +25,7 @@ def audited(tmp_path, backbone):
     def run(folders, specs, **options):
         ner_clean.main(clean_arguments(tmp_path, folders, specs, **options))
         flags = ["--labels", str(tmp_path / "labels.json"), "--cleaning", str(tmp_path / "cleaning.json"), "--backbone", str(backbone)]
-        paths = ["--max-length", str(MAX_LENGTH), "--output", str(tmp_path / "audit.json")]
+        paths = ["--max-length", str(MAX_LENGTH), "--output", str(tmp_path / "audit.json"), *near_arguments()]
         ner_audit.main(["--folders", *map(str, folders), "--datasets", json.dumps(specs), *flags, *paths])
         audit = read_json(tmp_path / "audit.json")
         findings = {}
@@ -143,7 +143,7 @@ def test_balance(findings):
     assert train["detail"]["entities"] == {"LOC": 2, "PER": 0, "ORG": 0, "MISC": 0} or train["detail"]["entities"] == {"LOC": 2}
     rare = {finding["dataset"]: finding for finding in found["rare_types"]}
     assert {"type": "LOC", "entities": 1} in rare["persian"]["examples"]
-    assert audit["nothing_found"] == ["unequal_lengths"]
+    assert audit["nothing_found"] == ["near_duplicates_within", "near_duplicates_across", "unequal_lengths"]
 
 
 def test_every_finding_has_the_same_keys(findings):
@@ -157,20 +157,53 @@ def test_every_finding_has_the_same_keys(findings):
 
 def test_a_step_that_is_off_is_named_so(tmp_path, audited):
     folder = write_dataset(tmp_path / "x", {"train": ["a b", "a b"], "validation": ["v"], "test": ["t"]})
-    cleaning = dict.fromkeys(
-        [
-            "normalize_letters",
-            "remove_invisible",
-            "drop_empty",
-            "repair_bio",
-            "resolve_conflicts",
-            "deduplicate_within",
-            "deduplicate_across",
-        ],
-        False,
-    )
+    cleaning = dict.fromkeys(ALL_ON, False)
     found, _ = audited([folder], [ENGLISH], cleaning=cleaning)
     assert short(found["duplicates_within"][0], "fix_on", "rows_changed") == ("train", 1, 2, False, 0)
+
+
+NEWS = "the committee of ministers met in Geneva on Monday to talk about grain exports and port fees"
+OTHER = "a storm from the north closed mountain roads and schools in four districts of the valley"
+
+
+def test_near_duplicates(tmp_path, audited):
+    train = [NEWS, f"{NEWS} again", f"{NEWS} again", OTHER, "something else entirely"]
+    folder = write_dataset(
+        tmp_path / "x", {"train": train, "validation": [f"{OTHER} today", OTHER], "test": [f"{NEWS} too", NEWS.replace(" ", "\u200b ")]}
+    )
+    found, audit = audited([folder], [ENGLISH])
+    # the second row differs from the first; the third is a copy, and counted as such
+    [within_train, within_validation, within_test] = found["near_duplicates_within"]
+    assert short(within_train, "fix", "rows_changed") == ("train", 1, 5, None, None)
+    [example] = within_train["examples"]
+    assert (example["row"], example["text"][:13], example["near"][:13]) == (1, NEWS[:13], NEWS[:13])
+    assert example["similarity"] == pytest.approx(72 / 77, abs=0.001)  # 76 characters without spaces, 81 with "again"
+    assert [short(within_validation), short(within_test)] == [("validation", 1, 2), ("test", 1, 2)]
+    # the second row of test is a copy of one in train and resembles another
+    across = {(finding["split"], finding["detail"]["in"]): finding for finding in found["near_duplicates_across"]}
+    assert {places: finding["count"] for places, finding in across.items()} == {("test", "train"): 2, ("validation", "train"): 1}
+    assert [example["row"] for example in across["test", "train"]["examples"]] == [0, 1]
+    assert across["test", "train"]["fix"] == "deduplicate_near"
+    # one copy of each leaves train by deduplicate_across, one by deduplicate_within; what is left and similar, by deduplicate_near
+    assert across["test", "train"]["rows_changed"] == 1
+    assert across["validation", "train"]["detail"] == {"in": "train", "threshold": 0.8, "characters": 5}
+
+
+def test_unequal_lengths(tmp_path, audited):
+    row = {"tokens": ["Ada", "sleeps"], "ner_tags": ["B-PER"]}
+    folder = write_dataset(tmp_path / "x", {"train": ["a", row, "b"], "validation": ["v"], "test": ["t"]})
+    found, audit = audited([folder], [ENGLISH])
+    [finding] = found["unequal_lengths"]
+    assert short(finding, "fix", "fix_on", "rows_changed") == ("train", 1, 3, "drop_unequal", True, 1)
+    assert finding["examples"] == [{"row": 1, "text": "Ada sleeps"}]
+    assert "invalid_bio" in audit["nothing_found"]
+
+
+def test_subwords_of_words(tmp_path, audited):
+    folder = write_dataset(tmp_path / "x", {"train": ["abcd ab", "ab"], "validation": ["longer"], "test": ["longest"]})
+    _, audit = audited([folder], [ENGLISH])
+    # the random tokenizer has a subword for each character and one for a word's beginning
+    assert audit["subwords"] == {"en": {"words": 3, "subwords": 11, "per_word": 11 / 3, "longest": 5}}
 
 
 def test_the_real_persian_set(audited, real_data):

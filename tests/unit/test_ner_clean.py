@@ -190,7 +190,8 @@ def refused(capsys, run):
 )
 def test_a_bad_row_is_named(capsys, clean, tmp_path, row, expected):
     folder = write_dataset(tmp_path / "bad", {"train": ["fine", row], "validation": ["v"], "test": ["t"]})
-    assert expected in refused(capsys, lambda: clean(specs=[ENGLISH], folders=[folder]))
+    cleaning = ALL_ON | {"drop_unequal": False}
+    assert expected in refused(capsys, lambda: clean(specs=[ENGLISH], folders=[folder], cleaning=cleaning))
     assert not list(tmp_path.glob("*.parquet")) + list(tmp_path.glob("*.json"))
 
 
@@ -242,6 +243,7 @@ def test_arguments_are_checked(capsys, tmp_path, folders):
         clean_arguments(tmp_path, folders[:1], [ENGLISH, PERSIAN]),
         clean_arguments(tmp_path, folders[:1], [ENGLISH], cleaning={"drop_empty": True}),
         [*clean_arguments(tmp_path, folders[:1], [ENGLISH]), "--label-scheme", "other"],
+        clean_arguments(tmp_path, folders[:1], [ENGLISH], train_languages=["fa"]),
         ["--datasets", json.dumps([ENGLISH])],
     ):
         with pytest.raises(SystemExit) as stopped:
@@ -250,10 +252,88 @@ def test_arguments_are_checked(capsys, tmp_path, folders):
     capsys.readouterr()
 
 
+NEWS = "the committee of ministers met in Geneva on Monday to talk about grain exports and port fees"
+OTHER = "a storm from the north closed mountain roads and schools in four districts of the valley"
+NEAR_ROWS = {
+    "train": [f"{NEWS} again", NEWS.replace("Monday", "Sunday"), f"{OTHER} again", "something else entirely"],
+    "validation": [f"{NEWS} too", f"{OTHER} too", "fine"],
+    "test": [NEWS, f"{NEWS} indeed"],
+}
+
+
+def test_near_duplicates_of_test_and_validation_leave(clean, tmp_path):
+    folder = write_dataset(tmp_path / "near", NEAR_ROWS)
+    rows, _, report = clean(specs=[ENGLISH], folders=[folder])
+    assert texts(rows["train"]) == ["something else entirely"]
+    assert texts(rows["validation"]) == [f"{OTHER} too", "fine"]
+    assert texts(rows["test"]) == NEAR_ROWS["test"]  # they resemble each other, and both stay
+    [changes] = [step["changes"] for step in report["steps"] if step["step"] == "deduplicate_near"]
+    assert changes == [
+        {"dataset": "english", "split": "train", "rows": 3, "removed": 3, "tokens": 18 + 17 + 17},
+        {"dataset": "english", "split": "validation", "rows": 1, "removed": 1, "tokens": 18},
+    ]
+    assert report["near_duplicates"] == {"threshold": 0.8, "characters": 5}
+
+
+def test_a_validation_sentence_that_leaves_takes_nothing_with_it(clean, tmp_path):
+    chain = [NEWS, f"{NEWS} twice over", f"{NEWS} twice over or thrice"]  # each resembles the next, the ends do not
+    folder = write_dataset(tmp_path / "chain", {"train": [chain[2]], "validation": [chain[1], "fine"], "test": [chain[0]]})
+    rows, _, _ = clean(specs=[ENGLISH], folders=[folder], near=(0.84, 5))
+    assert [len(rows[split]) for split in ("train", "validation", "test")] == [1, 1, 1]
+
+
+def test_the_threshold_decides_and_the_step_can_be_off(clean, tmp_path):
+    folder = write_dataset(tmp_path / "near", NEAR_ROWS)
+    rows, _, _ = clean(specs=[ENGLISH], folders=[folder], near=(0.99, 5))
+    assert len(rows["train"]) == 4
+    rows, _, report = clean(specs=[ENGLISH], folders=[folder], cleaning=ALL_ON | {"deduplicate_near": False})
+    assert len(rows["train"]) == 4
+    assert not next(step for step in report["steps"] if step["step"] == "deduplicate_near")["changes"]
+
+
+def test_near_duplicates_of_another_data_sets_test_leave(clean, tmp_path):
+    one = write_dataset(tmp_path / "one", {"train": [f"{NEWS} again", "else"], "validation": ["v"], "test": ["t"]})
+    other = write_dataset(tmp_path / "other", {"train": ["more"], "validation": ["w"], "test": [NEWS]})
+    second = ENGLISH | {"name": "second", "sources": [{"name": "second", "types": ["PER"]}]}
+    rows, _, _ = clean(specs=[ENGLISH, second], folders=[one, other])
+    assert texts(rows["train"]) == ["else", "more"]
+
+
+def test_a_sentence_of_unequal_lengths_is_dropped(clean, tmp_path):
+    rows = ["fine", {"tokens": ["a", "b"], "ner_tags": ["O"]}, {"tokens": ["a"], "ner_tags": ["O", "B-PER"]}]
+    folder = write_dataset(tmp_path / "unequal", {"train": rows, "validation": ["v"], "test": ["t"]})
+    left, _, report = clean(specs=[ENGLISH], folders=[folder])
+    assert texts(left["train"]) == ["fine"]
+    [changes] = [step["changes"] for step in report["steps"] if step["step"] == "drop_unequal"]
+    assert changes == [{"dataset": "english", "split": "train", "rows": 2, "removed": 2, "tokens": 3}]
+    train = report["splits"][0]
+    assert (train["downloaded"]["rows"], train["cleaned_rows"], train["sources"]) == (3, 1, {"english": {"downloaded": 1, "kept": 1}})
+
+
+def test_training_on_one_language_tests_on_all(clean):
+    rows, labels, report = clean(train_languages=["en"])
+    assert {row["language"] for row in rows["train"] + rows["validation"]} == {"en"}
+    assert texts(rows["test"]) == ["Bob sleeps", "leaked", "شیراز", "علی رفت"]
+    assert labels["types"] == ["PER", "ORG", "LOC", "MISC"]
+    assert labels["sources"]["arman"]["types"] == ["PER", "ORG", "LOC"]
+    assert report["train_languages"] == ["en"]
+    rows, labels, _ = clean(train_languages=["fa"])
+    assert {row["language"] for row in rows["train"] + rows["validation"]} == {"fa"}
+    assert labels["types"] == ["PER", "ORG", "LOC", "DAT", "FAC", "PRO"]
+    assert clean(train_languages=["fa", "en"])[1]["types"] == clean()[1]["types"]
+
+
+def test_a_source_may_have_none_of_the_types_that_are_trained():
+    german = ENGLISH | {"name": "german", "language": "de", "sources": [{"name": "german", "types": ["DAT"]}]}
+    scheme = LabelScheme.of("union", [DatasetSpec.of(ENGLISH), DatasetSpec.of(german)], ["en"])
+    assert scheme.sources["german"]["types"] == []
+    assert scheme.types == ("PER", "ORG", "LOC", "MISC")
+
+
 def test_the_real_persian_set_loses_its_copies(clean, real_data):
     """FACTS of the set: 18,434 rows of train, of which 3,935 are different ones that test and validation lack."""
     persian = PERSIAN | {"labels": {label: label for label in ("PER", "ORG", "LOC", "FAC", "PRO", "EVE")}}
     persian["sources"] = [{"name": "arman", "types": ["PER", "ORG", "LOC", "FAC", "PRO", "EVE"]}]
     rows, _, report = clean(specs=[persian], folders=[real_data / "PEYMA-ARMAN-Mixed"])
-    assert [len(rows[split]) for split in ("train", "validation", "test")] == [3935, 1674, 2059]
+    assert [len(rows[split]) for split in ("train", "validation", "test")] == [3935 - 3, 1674, 2059]  # three resemble a sentence held out
     assert [entry["downloaded"]["rows"] for entry in report["splits"]] == [18434, 2304, 2305]

@@ -168,7 +168,7 @@ def test_the_audit_finds_what_is_listed(flaws):
     sources = [{"name": name, **source} for name, source in entry["sources"].items()]
     spec = DatasetSpec.of({"name": "persian_news", "config": None, **entry, "sources": sources})
     dataset = audit.AuditedDataset(RawDataset(spec, DATA / "persian_news"))
-    audited = audit.Audit([dataset], scheme=None, cleaning=None, subwords=None, max_length=None)
+    audited = audit.Audit([dataset], scheme=None, cleaning=None, subwords=None, max_length=None, near=(0.8, 5))
 
     def found(check):
         return {(finding.split, int(row)) for finding in check(audited) for row in finding.rows}
