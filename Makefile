@@ -8,7 +8,7 @@ PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use
 SNAKEMAKE := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/snakemake --cores $(CORES)
 QUIET := --quiet host reason --show-failed-logs
 
-.PHONY: help demo smoke test test-system lock check
+.PHONY: help demo smoke test test-system bench lock check
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -37,6 +37,9 @@ test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
 
 test-system: .venv/.tested ## what needs minutes: the demo, run from a clean clone, and its report
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
+
+bench: .venv/.installed ## measure the tagger's training against the plain way, some minutes (results/bench)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/ner_training.py
 
 check: .venv/.tested ## formatting, imports, lint
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -2,7 +2,7 @@ r"""Train the tagger: a token classifier of our own over an XLM-R encoder (trans
 
     python scripts/ner_train.py --backbone MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --labels LABELS.json \
         --training '{"num_train_epochs": 1, …}' --alignment first --max-length 512 --dropout 0.1 --head-learning-rate 5e-5 \
-        --embedding-rows all --precision auto --seed 42 --title "XLM-RoBERTa base" \
+        --embedding-rows all --precision auto --processes 1 --seed 42 --title "XLM-RoBERTa base" \
         --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
 
 reads    MODEL_DIR      the encoder: a Hugging Face model folder of type xlm-roberta, with its tokenizer
@@ -14,7 +14,9 @@ writes   OUT_DIR        the trained tagger: safetensors in fp32, config with id2
 
 --training holds arguments of TrainingArguments under their names there (gradient_checkpointing is passed under its new name,
 activation_checkpointing). Master weights are fp32 whatever the precision. When memory runs out, training starts again with half
-the batch and twice the accumulation. With --embedding-rows used, only embeddings of subwords in the data are trained.
+the batch and twice the accumulation. With --processes above 1, accelerate starts as many, each with a GPU or a share of the cores
+of its own; they share the batch, so that an optimizer step sees as many sentences as with one. With --embedding-rows used, only
+embeddings of subwords in the data are trained.
 """
 
 import sys
@@ -31,11 +33,11 @@ import torch
 from datasets import Dataset
 from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainingArguments, set_seed
 
+from lib import launch
 from lib.alignment import ALIGNMENTS
 from lib.device import device_name, resolve_precision
 from lib.embedding_rows import UsedRows
 from lib.labels import OUTSIDE, LabelScheme
-from lib.memory import with_batch_that_fits
 from lib.ner_data import BATCH
 from lib.ner_scores import Scores
 from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
@@ -69,6 +71,7 @@ def arguments(argv):
     command.add_argument("--head-learning-rate", required=True, type=float, help="of the linear layer; --training has the encoder's")
     command.add_argument("--embedding-rows", required=True, choices=["all", "used"])
     command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
+    command.add_argument("--processes", type=int, default=1, help="training processes that share the batch")
     command.add_argument("--seed", required=True, type=int)
     command.add_argument("--title", required=True, help="the name of the encoder, for the model card")
     command.add_argument("--output", required=True)
@@ -81,6 +84,17 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     training = checked(args.training)
+    batch_size, accumulation = training["per_device_train_batch_size"], training.get("gradient_accumulation_steps", 1)
+    if args.processes > 1 and not launch.is_worker():
+        launch.start(args.processes, batch_size, accumulation)
+        return
+    launch.use_one_gpu()
+    with launch.word_for_the_parent():
+        run(args, training, batch_size, accumulation)
+
+
+def run(args, training, batch_size, accumulation):
+    """Train in this process, and write the files if it is the first."""
     precision = resolve_precision(args.precision)
     log(f"{device_name()}, {precision}")
     scheme = LabelScheme.read(args.labels)
@@ -89,10 +103,11 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as work:
         data = Data(args, tokenizer, scheme, Path(work) / "windows.arrow")
         log(f"{data.train_sentences} sentences in {len(data.train)} windows, {data.subwords} subwords, the longest window {data.longest}")
-        batch_size, accumulation = training["per_device_train_batch_size"], training.get("gradient_accumulation_steps", 1)
-        (model, training_log, summary), tried = with_batch_that_fits(
+        (model, training_log, summary), tried = launch.with_fitting_batch(
             lambda size, steps: train(args, training, precision, scheme, tokenizer, data, size, steps, work), batch_size, accumulation
         )
+    if not launch.is_first():
+        return
     summary |= {
         "sentences": {"train": data.train_sentences, "validation": len(data.validation_rows)},
         "windows": {"train": len(data.train), "validation": len(data.validation)},
@@ -109,6 +124,7 @@ def main(argv=None):
         "gradient_accumulation_steps": batch_size * accumulation // tried[-1],
         "effective_batch": batch_size * accumulation,
         "out_of_memory": tried[:-1],
+        "processes": args.processes,
     }
     with ExitStack() as outputs:
         folder, log_file, summary_file = (outputs.enter_context(whole(path)) for path in (args.output, args.log, args.summary))
@@ -211,7 +227,7 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
     trainer = TaggerTrainer(
         model=model,
         args=TrainingArguments(
-            **training | {"per_device_train_batch_size": batch_size, "gradient_accumulation_steps": accumulation},
+            **training | {"per_device_train_batch_size": batch_size // args.processes, "gradient_accumulation_steps": accumulation},
             output_dir=work,
             seed=args.seed,
             bf16=precision == "bf16",

@@ -5,20 +5,25 @@ from accelerate.utils import find_executable_batch_size
 from lib.program import InputError, progress
 
 
-def with_batch_that_fits(train, batch_size, accumulation):
+def with_batch_that_fits(train, batch_size, accumulation, multiple_of=1):
     """Call train(batch_size, accumulation), again with less in a batch while memory runs out; return its result and what was tried.
+
+    multiple_of  of what every batch is to be a multiple
 
     Each time the batch is halved, or brought down to the next number below that divides the effective batch, and the accumulation
     raised, so that their product stays. `train` has to start from the beginning each time.
 
-    Raises InputError if a batch of one does not fit.
+    Raises InputError if the smallest batch does not fit.
     """
     effective, tried = batch_size * accumulation, []
 
     def smaller():
-        size = next((size for size in range(tried[-1] // 2, 0, -1) if effective % size == 0), 0)
+        size = largest_batch(tried[-1] // 2, effective, multiple_of)
         if not size:
-            raise InputError("memory ran out with one sentence in a batch; shorten max_length, choose a smaller model, or a larger machine")
+            raise InputError(
+                f"memory ran out with {tried[-1]} sentence{'s'[: tried[-1] != 1]} in a batch; expected the smallest batch to fit; "
+                "shorten max_length, choose a smaller model, or a larger machine"
+            )
         progress(f"out of memory with {tried[-1]} in a batch; starting again with {size}, accumulated {effective // size} times")
         return size
 
@@ -28,3 +33,8 @@ def with_batch_that_fits(train, batch_size, accumulation):
         return train(size, effective // size)
 
     return attempt(), tried
+
+
+def largest_batch(limit, effective, multiple_of=1):
+    """The largest batch up to `limit` that divides the effective batch and is a multiple of `multiple_of`; 0 if there is none."""
+    return next((size for size in range(limit, 0, -1) if effective % size == 0 and size % multiple_of == 0), 0)

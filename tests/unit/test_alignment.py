@@ -46,6 +46,50 @@ def test_whatever_is_aligned_comes_back(pairs, alignment, max_length):
 
 
 @settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.tuples(WORD, st.sampled_from(LABELS)), max_size=12), max_size=3), st.sampled_from(ALIGNMENTS))
+def test_windows_of_one_subword_lose_nothing(pairs, alignment):
+    sentences = [([word for word, _ in sentence], [tag for _, tag in sentence]) for sentence in pairs]
+    found = list(windows(tokenizer(), [words for words, _ in sentences], 3))
+    assert all(len(window.input_ids) == 3 for window in found)
+    assert read_back(found, sentences, alignment) == [tags for _, tags in sentences]
+
+
+@settings(max_examples=40, deadline=None)
+@given(SENTENCES, st.integers(8, 40))
+def test_each_word_starts_once_and_in_order(pairs, max_length):
+    """A window's positions name the words they belong to; over the windows every word has one start, whatever was cut."""
+    words = [[word for word, _ in sentence] for sentence in pairs]
+    found = list(windows(tokenizer(), words, max_length))
+    starts = [[window.words[start] for start in window.starts] for window in found]
+    assert by_sentence(starts, [window.sentence for window in found], len(words)) == [list(range(len(each))) for each in words]
+    assert all(window.words[0] is window.words[-1] is None and None not in window.words[1:-1] for window in found)
+
+
+@settings(max_examples=40, deadline=None)
+@given(SENTENCES, st.integers(8, 40))
+def test_labels_of_all_subwords_are_the_words_own(pairs, max_length):
+    """With `all`, an entity's B- stands on its first subword only, and every other subword has its word's type."""
+    words, tags = [[word for word, _ in sentence] for sentence in pairs], [[tag for _, tag in sentence] for sentence in pairs]
+    for window in windows(tokenizer(), words, max_length):
+        labels = aligned_labels(window, tags[window.sentence], IDS, "all")
+        for position, (word, label) in enumerate(zip(window.words, labels, strict=True)):
+            if word is None:
+                assert label == IGNORED
+                continue
+            tag = tags[window.sentence][word]
+            assert LABELS[label][2:] == tag[2:]
+            assert not (LABELS[label].startswith("B-") and position not in window.starts)
+
+
+def test_an_entity_across_a_cut_is_one_entity():
+    sentence, tags = ["abcd"] * 6, ["O", "B-LOC", "I-LOC", "I-LOC", "O", "B-PER"]
+    found = list(windows(tokenizer(), [sentence], 12))  # two words in a window, so the entity lies in two
+    assert len(found) == 3
+    for alignment in ALIGNMENTS:
+        assert read_back(found, [(sentence, tags)], alignment) == [tags]
+
+
+@settings(max_examples=40, deadline=None)
 @given(SENTENCES, st.integers(8, 40))
 def test_no_subword_is_lost_at_a_cut(pairs, max_length):
     words = [[word for word, _ in sentence] for sentence in pairs]

@@ -174,8 +174,10 @@ def test_the_effective_batch_stays_when_memory_runs_out(no_collection, batch_siz
 
 
 def test_a_batch_of_one_that_does_not_fit_is_refused(no_collection):
-    with pytest.raises(InputError, match="one sentence in a batch"):
+    with pytest.raises(InputError, match="memory ran out with 1 sentence in a batch"):
         with_batch_that_fits(out_of_memory, 4, 1)
+    with pytest.raises(InputError, match="memory ran out with 3 sentences in a batch"):
+        with_batch_that_fits(out_of_memory, 12, 1, multiple_of=3)
 
 
 def test_other_errors_are_not_taken_for_memory(no_collection):

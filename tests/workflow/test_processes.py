@@ -1,0 +1,117 @@
+"""Training in two processes: the same result as in one, and word from the workers."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import ner_clean
+from lib.records import read_json, read_jsonl
+from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
+
+ROOT = Path(__file__).parents[2]
+TRAINING = {
+    "num_train_epochs": 1,
+    "per_device_train_batch_size": 8,
+    "per_device_eval_batch_size": 8,
+    "weight_decay": 0.01,
+    "learning_rate": 1e-3,
+    "lr_scheduler_type": "constant",
+    "eval_steps": 2,
+    "logging_steps": 1,
+    "train_sampling_strategy": "random",  # groups by length would be cut otherwise for other batches
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder with merged data, and a backbone without dropout."""
+    folder = tmp_path_factory.mktemp("launch")
+    splits = {"train": range(10, 26), "validation": range(50, 54), "test": range(60, 64)}
+    english = {split: [f"Ada/B-PER sleeps {'well ' * (n % 3)}in {n}" for n in numbers] for split, numbers in splits.items()}
+    persian = {split: [f"او {n} در یزد/B_LOC است" for n in numbers] for split, numbers in splits.items()}
+    folders = [write_dataset(folder / "english", english, TAGS_EN), write_dataset(folder / "persian", persian, TAGS_FA)]
+    ner_clean.main(clean_arguments(folder, folders, [ENGLISH, PERSIAN], near=(1.0, 5)))
+    make_backbone(folder / "backbone")
+    return folder
+
+
+def train(data, out, processes, training=TRAINING, **flags):
+    """Run ner_train.py as the rule does; the process, with both outputs."""
+    out.mkdir(exist_ok=True)
+    options = {"alignment": "first", "max-length": 32, "dropout": 0.0, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 1} | flags
+    command = [sys.executable, "scripts/ner_train.py", "--backbone", data / "backbone", "--labels", data / "labels.json"]
+    command += ["--train", data / "train.parquet", "--validation", data / "validation.parquet", "--training", json.dumps(training)]
+    command += ["--embedding-rows", "used", "--title", "Tiny XLM-R", "--processes", processes]
+    command += [part for name, value in options.items() for part in (f"--{name}", value)]
+    command += ["--output", out / "model", "--log", out / "training_log.jsonl", "--summary", out / "training.json"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(list(map(str, command)), cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+
+
+def test_two_processes_train_as_one(data, tmp_path):
+    outs = {number: tmp_path / str(number) for number in (1, 2)}
+    for number, out in outs.items():
+        run = train(data, out, number)
+        assert run.returncode == 0, run.stderr[-4000:]
+        assert "Traceback" not in run.stderr
+    one, two = (load_file(out / "model" / "model.safetensors") for out in outs.values())
+    for name, weights in one.items():
+        np.testing.assert_allclose(two[name], weights, atol=1e-5, err_msg=name)
+    logs = [read_jsonl(out / "training_log.jsonl") for out in outs.values()]
+    assert [row["step"] for row in logs[0]] == [row["step"] for row in logs[1]]
+    for key in ("loss", "validation_loss"):
+        assert [row[key] for row in logs[1] if key in row] == pytest.approx([row[key] for row in logs[0] if key in row], rel=1e-4)
+    summaries = [read_json(out / "training.json") for out in outs.values()]
+    assert [summary.pop("processes") for summary in summaries] == [1, 2]
+    assert summaries[0] == summaries[1]
+    assert summaries[0]["effective_batch"] == 8
+
+
+def test_what_workers_find_wrong_is_one_line(data, tmp_path):
+    run = train(data, tmp_path, 2, **{"max-length": 4096})
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines()[-1].startswith("error: ner.max_length: 4096; expected at most 512")
+    assert "Traceback" not in run.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
+    run = train(data, tmp_path, 3)
+    assert run.stderr.strip() == (
+        "error: 3 processes cannot share batches of 8, accumulated 1 times; expected a number of them that divides a batch; choose another"
+    )
+
+
+def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(data, tmp_path):
+    """The worker's own step raises the error, so a module on its path does it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        """
+import os
+if "KARGAH_TRIED" in os.environ:
+    import transformers
+    step = transformers.Trainer.training_step
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        if len(inputs["input_ids"]) > 2 and os.environ["RANK"] == "1":
+            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
+        return step(self, model, inputs, *args, **kwargs)
+
+    transformers.Trainer.training_step = training_step
+"""
+    )
+    os.environ["PYTHONPATH"] = str(tmp_path)
+    try:
+        run = train(data, tmp_path / "out", 2)
+    finally:
+        del os.environ["PYTHONPATH"]
+    assert run.returncode == 0, run.stderr[-4000:]
+    assert "out of memory with 8 in a batch; starting again with 4, accumulated 2 times" in run.stderr
+    summary = read_json(tmp_path / "out" / "training.json")
+    assert (summary["out_of_memory"], summary["batch_size"], summary["gradient_accumulation_steps"]) == ([8], 4, 2)
+    assert (summary["effective_batch"], summary["steps"], summary["processes"]) == (8, 4, 2)
