@@ -11,7 +11,7 @@ import numpy as np
 from lib.intervals import block, resamples
 from lib.labels import OUTSIDE, only
 
-NUMBERS = 20_000_000  # of a matrix of resamples in memory at once
+NUMBERS = 2_000_000  # of a matrix of resamples in memory at once
 
 
 def entities(tags):

@@ -1,8 +1,15 @@
 """Training, evaluation and prediction with a tiny encoder: a task that it can learn, and what stands in the files."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 from transformers import AutoConfig, AutoTokenizer
 
 import ner_clean
@@ -10,6 +17,7 @@ import ner_evaluate
 import ner_predict
 import ner_train
 from lib.records import read_json, read_jsonl, read_parquet
+from lib.tagger import Collator
 from lib.words import words
 from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
 
@@ -73,15 +81,18 @@ def train(data, out, rows="used", training=TRAINING, **flags):
     return out
 
 
+def evaluation(data, model, out, batch_size=16):
+    """Arguments of ner_evaluate.py that scores `model` and writes to the folder `out`."""
+    return [
+        *("--model", str(model), "--validation", str(data / "validation.parquet"), "--test", str(data / "test.parquet")),
+        *("--labels", str(data / "labels.json"), "--batch-size", str(batch_size), "--precision", "fp32", "--seed", "42"),
+        *(part for name in ("metrics.json", "errors.json") for part in (f"--{name[:-5]}", str(out / name))),
+        *("--predictions", str(out / "predictions.jsonl")),
+    ]
+
+
 def evaluate(data, out, batch_size=16):
-    ner_evaluate.main(
-        [
-            *("--model", str(out / "model"), "--validation", str(data / "validation.parquet"), "--test", str(data / "test.parquet")),
-            *("--labels", str(data / "labels.json"), "--batch-size", str(batch_size), "--precision", "fp32", "--seed", "42"),
-            *(part for name in ("metrics.json", "errors.json") for part in (f"--{name[:-5]}", str(out / name))),
-            *("--predictions", str(out / "predictions.jsonl")),
-        ]
-    )
+    ner_evaluate.main(evaluation(data, out / "model", out, batch_size))
     return read_json(out / "metrics.json")
 
 
@@ -102,7 +113,7 @@ def test_the_tagger_learns(metrics):
 def test_the_metrics_file_has_its_form(metrics):
     for split in ("validation", "test"):
         part = metrics[split]
-        assert set(part) == {"overall", "by_language", "by_type", "majority_baseline"}
+        assert set(part) == {"overall", "by_language", "by_type", "majority_baseline", "shared_types"}
         assert set(part["by_language"]) == {"en", "fa"}
         for block in (part["overall"], part["majority_baseline"], *part["by_language"].values()):
             for name in ("accuracy", "precision", "recall", "f1"):
@@ -166,6 +177,56 @@ def test_the_same_seed_gives_the_same_files(data, trained, tmp_path):
     predictions = (trained / "predictions.jsonl").read_bytes()
     evaluate(data, trained)
     assert (trained / "predictions.jsonl").read_bytes() == predictions
+
+
+def test_the_saved_tagger_gives_its_scores_again_in_a_fresh_process(data, trained, metrics, tmp_path):
+    script = Path(ner_evaluate.__file__)
+    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums of another order end in other digits
+    run = subprocess.run(
+        [sys.executable, str(script), *evaluation(data, trained / "model", tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    for name in ("metrics.json", "predictions.jsonl", "errors.json"):
+        assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_batches_grouped_by_length_hold_little_padding(data, tmp_path, monkeypatch):
+    """What the collator made in training: of sentences of very different lengths, batches by length are mostly real subwords."""
+    shares = {}
+    folder = uneven(data, tmp_path)
+    monkeypatch.setattr(ner_train.TaggerTrainer, "training_step", lambda *args, **kwargs: torch.tensor(0.0))  # what is drawn counts
+    for strategy in ("random", "group_by_length"):
+        seen = []
+
+        class Watching(Collator):
+            def __call__(self, windows, seen=seen):
+                batch = super().__call__(windows)
+                if len(windows) == 8:  # of training; validation has larger ones
+                    seen.append((batch["attention_mask"].sum().item(), batch["attention_mask"].numel()))
+                return batch
+
+        monkeypatch.setattr(ner_train, "Collator", Watching)
+        once = TRAINING | {"num_train_epochs": 1, "eval_steps": 100, "train_sampling_strategy": strategy}
+        train(folder, tmp_path / strategy, training=once, **{"max-length": 256})
+        shares[strategy] = sum(total for _, total in seen) / sum(real for real, _ in seen)
+    assert shares["group_by_length"] < 1.25
+    assert shares["random"] > 1.5
+
+
+def uneven(data, folder):
+    """A folder with the data's sentences, every fourth of them four times as long."""
+    for name in ("validation.parquet", "labels.json", "backbone"):
+        (folder / name).symlink_to(data / name)
+    table = pq.read_table(data / "train.parquet")
+    rows = [dict(row) for row in table.to_pylist() * 5]  # the sampler groups within some batches, and in small data within few
+    for row in rows[::4]:
+        row["tokens"], row["ner_tags"] = row["tokens"] * 4, row["ner_tags"] * 4
+    pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), folder / "train.parquet")
+    return folder
 
 
 def test_memory_that_runs_out_halves_the_batch(data, tmp_path, monkeypatch):
