@@ -12,13 +12,18 @@ reads    MODEL_DIR          a Hugging Face model folder (safetensors) with its t
 writes   PREDICTIONS.jsonl  id, prediction, reference, prompt_tokens, new_tokens, truncated: in the order of TEST.parquet
          SPEED.json         seconds of generation and of loading, new tokens a second, peak memory, bytes on disk and loaded, device,
                             precision asked for and dtype computed in, batch size in the end and whether memory made it smaller
-         GENERATION.json    template, pad token, shots, and counts: articles shortened, empty summaries, what ended them
+         GENERATION.json    template, pad token, shots, and counts: articles shortened, shots left out, empty summaries, what ended them;
+                            `shots` are the ids shown, in the order of the prompt (if every article has its own: of their first use),
+                            `shots_by_article` maps an article's id to those of its prompt, or is null if all articles have the same
 
 Decoding is greedy. An article is shortened until its prompt fits --max-prompt-tokens and, with what is generated, the model's context.
+Shots that are the same for every article stay, and it is an error if they leave no room. Where each article has its own (similar,
+diverse), the farthest are left out, one after another, until the article fits or has room for as much of it as of a shot's article.
 """
 
 import time
 from contextlib import ExitStack
+from functools import cache
 
 import lib.offline  # noqa: F401
 
@@ -29,7 +34,7 @@ from lib.program import InputError, Steps, existing_file, log, model_folder, par
 from lib.prompting import load_template, ready_tokenizer, shorten
 from lib.publish import whole
 from lib.records import read_parquet, write_json, write_jsonl
-from lib.shots import SELECTIONS, choose
+from lib.shots import BY_ARTICLE, SELECTIONS, choose
 
 COLUMNS = ("id", "article", "reference")
 
@@ -53,27 +58,36 @@ def arguments(argv):
     for output in ("predictions", "speed", "record"):
         command.add_argument(f"--{output}", required=True)
     args = command.parse_args(argv)
-    if args.shots and None in (args.train, args.selection, args.shot_article_tokens, args.seed):
-        command.error("--shots needs --train, --selection, --shot-article-tokens and --seed")
+    if args.shots and None in (args.train, args.selection, args.shot_article_tokens):
+        command.error("--shots needs --train, --selection and --shot-article-tokens")
+    if args.shots and args.selection == "random" and args.seed is None:
+        command.error("--selection random needs --seed")
     return args
 
 
 @program
 def main(argv=None):
     args = arguments(argv)
-    start = time.perf_counter()
     template, tokenizer = load_template(args.template), ready_tokenizer(args.model)
     rows = read_parquet(args.test, COLUMNS)
     shots = chosen_shots(args, rows)
+    by_article = args.shots and args.selection in BY_ARTICLE
+    start = time.perf_counter()
     progress(f"loading the model in {args.precision}")
     model, dtype = load_for_generation(args.model, args.precision, args.double_quantization)
     seconds_loading = time.perf_counter() - start
 
     limit = prompt_limit(args, model.config)
-    log(f"{len(rows)} articles, {len(shots)} shots, prompts of at most {limit} tokens")
+    log(f"{len(rows)} articles, {args.shots} shots, prompts of at most {limit} tokens")
     start = time.perf_counter()
-    shown = [(shorten(tokenizer, shot["article"], args.shot_article_tokens)[0], shot["reference"]) for shot in shots]
-    prompts = [template.fitted(tokenizer, row["article"], limit, shown) for row in rows]
+    short = cache(lambda article: shorten(tokenizer, article, args.shot_article_tokens)[0])
+    shown = [[(short(shot["article"]), shot["reference"]) for shot in own] for own in shots]
+    if by_article:
+        shown = [
+            fitting(template, tokenizer, row["article"], limit, own, args.shot_article_tokens) for row, own in zip(rows, shown, strict=True)
+        ]
+        shots = [own[len(own) - len(left) :] for own, left in zip(shots, shown, strict=True)]
+    prompts = [template.fitted(tokenizer, row["article"], limit, own) for row, own in zip(rows, shown, strict=True)]
     generator = Generator(
         model, tokenizer, template.end_ids(tokenizer, args.model), template.stop_strings, args.max_new_tokens, args.batch_size
     )
@@ -82,6 +96,7 @@ def main(argv=None):
     texts = [generator.text(continuation.ids) for continuation in continuations]
     seconds = time.perf_counter() - start
 
+    used = {shot["id"]: shot["article"] for own in shots for shot in own}
     new_tokens = sum(len(continuation.ids) for continuation in continuations)
     predictions = [
         prediction(row, text, len(ids), len(continuation.ids), shortened)
@@ -105,9 +120,11 @@ def main(argv=None):
     record = {
         "template": template.name,
         "pad_token": tokenizer.pad_token,
-        "selection": args.selection if shots else None,
-        "shots": [shot["id"] for shot in shots],
-        "shots_shortened": sum(article != shot["article"] for (article, _), shot in zip(shown, shots, strict=True)),
+        "selection": args.selection if args.shots else None,
+        "shots": list(used),
+        "shots_by_article": ids_by_article(rows, shots) if by_article else None,
+        "shots_shortened": sum(short(article) != article for article in used.values()),
+        "articles_with_fewer_shots": sum(len(own) < args.shots for own in shots),
         "shared_prompt_tokens": generator.shared_tokens,
         "articles": len(rows),
         "articles_shortened": sum(shortened for _, shortened in prompts),
@@ -124,7 +141,25 @@ def main(argv=None):
 
 
 def chosen_shots(args, test):
-    return choose(read_parquet(args.train, COLUMNS), test, args.shots, args.selection, args.seed) if args.shots else []
+    """For each row of test its shots, in the order of the prompt."""
+    if not args.shots:
+        return [[]] * len(test)
+    progress(f"choosing shots: {args.selection}")
+    return choose(read_parquet(args.train, COLUMNS), test, args.shots, args.selection, args.seed)
+
+
+def fitting(template, tokenizer, article, limit, shots, least):
+    """As many of `shots`, from the last on, as leave room for the whole article or for `least` tokens of it."""
+    for first in range(len(shots)):
+        kept = shots[first:]
+        whole_prompt = template.token_ids(tokenizer, template.prompt(tokenizer, article, kept))
+        if len(whole_prompt) <= limit or template.room(tokenizer, limit, kept) >= least:
+            return kept
+    return []
+
+
+def ids_by_article(rows, shots):
+    return {row["id"]: [shot["id"] for shot in own] for row, own in zip(rows, shots, strict=True)}
 
 
 def prompt_limit(args, config):

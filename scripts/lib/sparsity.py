@@ -18,14 +18,20 @@ def prunable(model):
     return {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear) and layer is not head}
 
 
+def architecture(folder):
+    """The model in `folder` without its weights: which layers there are, and what is tied."""
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
+        model.tie_weights()
+    return model
+
+
 def sparsity_table(folder):
     """Columns layer, zeros, weights, sparsity (a fraction, 0 to 1); one row a prunable layer, then `prunable`, then `total`.
 
     `total` is the whole model, every parameter once: 30 % of SmolLM2-360M's linear layers are 26 % of its weights.
     """
-    with torch.device("meta"):  # the architecture without its weights: which layers there are, and what is tied
-        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
-        model.tie_weights()
+    model = architecture(folder)
     parameters = {name: parameter.numel() for name, parameter in model.named_parameters()}  # names a tied matrix once
     counts = {name: (int((tensor == 0).sum()), tensor.numel()) for name, tensor in tensors(folder) if name in parameters}
     for name, weights in parameters.items():

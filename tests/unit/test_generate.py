@@ -9,7 +9,9 @@ from transformers import MistralConfig, MistralForCausalLM
 import generate
 from lib.generation import Generator, load_for_generation
 from lib.program import InputError
+from lib.prompting import load_template, shorten
 from lib.records import read_jsonl
+from lib.shots import FIXED, SELECTIONS
 from summarizing import CHAT, PLAIN, PROMPTS, command_line, pairs, tiny, tokenizer, write_pairs
 
 SHOTS = [(row["article"] * 3, row["reference"]) for row in pairs(2, start=20)]
@@ -195,6 +197,87 @@ def test_shots_change_the_prompt_and_more_of_them_begin_with_the_same(tmp_path):
     assert three[2]["shots"][:2] == two[2]["shots"]
     assert none[0][0]["prompt_tokens"] < two[0][0]["prompt_tokens"] < three[0][0]["prompt_tokens"]
     assert none[2]["selection"] is None
+
+
+def shown_pairs(count):
+    """Train pairs whose references are long enough to be shown by every selection."""
+    return [row | {"reference": row["reference"].replace("opened.", "opened that day.")} for row in pairs(count, start=50)]
+
+
+@pytest.mark.parametrize("template", ["plain", "chat"])
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_each_article_gets_its_own_shots_whatever_the_batch_size(tmp_path, selection, template):
+    test, train = pairs(7), shown_pairs(16)
+    options = {"selection": selection, "shots": 3, "template": PROMPTS / f"{template}.yaml"}
+    rows, _, record = run(tmp_path / "1", test, train, batch_size=1, **options)
+    for size in (2, 4):
+        run(tmp_path / str(size), test, train, batch_size=size, **options)
+        for name in ("predictions.jsonl", "generation.json"):
+            assert (tmp_path / f"{size}/{name}").read_bytes() == (tmp_path / f"1/{name}").read_bytes()
+    own = record["shots_by_article"]
+    assert record["selection"] == selection and record["articles_with_fewer_shots"] == 0
+    if selection in FIXED:
+        assert own is None and len(record["shots"]) == 3
+        own = {row["id"]: record["shots"] for row in test}
+    else:
+        assert len({tuple(ids) for ids in own.values()}) > 1
+        assert record["shots"] == list(dict.fromkeys(shot for ids in own.values() for shot in ids))
+    # the predictions are those of prompts in which the recorded shots stand, in the recorded order, one prompt at a time
+    chosen, articles = load_template(options["template"]), {row["id"]: row for row in train}
+    model = load_for_generation(tiny("llama"), "fp32", False)[0]
+    generator = Generator(model, tokenizer(), chosen.end_ids(tokenizer(), tiny("llama")), chosen.stop_strings, 8, 1)
+    for row, article in zip(rows, test, strict=True):
+        shown = [(shorten(tokenizer(), articles[key]["article"], 30)[0], articles[key]["reference"]) for key in own[article["id"]]]
+        ids, _ = chosen.fitted(tokenizer(), article["article"], 600, shown)
+        assert (row["id"], row["prompt_tokens"]) == (article["id"], len(ids))
+        assert row["prediction"] == generator.text(generator.continuations([ids])[0].ids)
+
+
+def test_the_farthest_shots_give_way_where_each_article_has_its_own(tmp_path):
+    test, train = pairs(4), shown_pairs(8)
+    train[3]["reference"] = "A reference beyond all measure. " * 30
+    options = {"selection": "similar", "shot_article_tokens": 40}
+    _, _, record = run(tmp_path / "all", test, train, shots=8, max_prompt_tokens=2600, **options)
+    assert record["articles_with_fewer_shots"] == 0
+    rows, _, fewer = run(tmp_path / "fewer", test, train, shots=8, max_prompt_tokens=800, **options)
+    assert fewer["articles_with_fewer_shots"] == 4
+    for key, shots in fewer["shots_by_article"].items():
+        assert "row53" not in shots
+        assert shots == record["shots_by_article"][key][8 - len(shots) :]  # the nearest stay
+    assert any(fewer["shots_by_article"].values())
+    assert all(row["prompt_tokens"] <= 800 for row in rows)
+    _, _, none = run(tmp_path / "none", test, [train[3]], shots=1, max_prompt_tokens=500, **options)
+    assert none["shots"] == [] and none["articles_with_fewer_shots"] == 4
+
+
+@pytest.mark.parametrize("selection", FIXED)
+def test_shots_that_are_the_same_for_all_and_leave_no_room_are_an_error(tmp_path, selection):
+    with pytest.raises(SystemExit, match="shot_article_tokens"):
+        run(tmp_path, pairs(2), shown_pairs(8), shots=5, selection=selection, max_prompt_tokens=200)
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_the_seed_is_asked_for_and_plays_a_part_in_the_random_selection_only(tmp_path, selection):
+    test, train = pairs(2), shown_pairs(20)
+    records = []
+    for seed in (1, 2, None):
+        if selection == "random" and seed is None:
+            with pytest.raises(SystemExit) as error:
+                run(tmp_path, test, train, selection=selection, seed=seed)
+            assert error.value.code == 2
+        else:
+            records.append(run(tmp_path, test, train, selection=selection, seed=seed)[2])
+    assert (records[0] == records[-1]) == (selection != "random")
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_hostile_articles_are_no_error_for_any_selection(tmp_path, selection):
+    test = [{"id": str(n), "article": article, "reference": "x"} for n, article in enumerate(HOSTILE)]
+    train = [{"id": f"train{n}", "article": f"{article} {n}", "reference": article} for n, article in enumerate(HOSTILE)]
+    train += shown_pairs(9)
+    train[len(HOSTILE) - 1]["reference"] = "words " * 300
+    rows, _, _ = run(tmp_path, test, train, selection=selection, max_new_tokens=2, max_prompt_tokens=3000)
+    assert [row["id"] for row in rows] == [row["id"] for row in test]
 
 
 @pytest.mark.parametrize("key", ["id", "article"])
