@@ -22,7 +22,8 @@ except ConfigError as error:
     raise WorkflowError(f"config: {error}") from None
 
 SUMMARIZATION = config["summarization"]
-SYSTEMS = SUMMARIZATION["systems"]
+SYSTEMS = systems.with_seeds(SUMMARIZATION["systems"], systems.extra_seeds(config))
+NER_FOLDERS = systems.ner_folders(config)
 
 # glibc gives large tensors back to the system after every step, and first touches are slow; read at the start of a process only
 os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
@@ -120,7 +121,67 @@ def fetch_entry(wildcards):
     return as_json({"source": entry["source"], **{key: entry[key] for key in ASSET_KEYS[entry["source"]] if key in entry}})
 
 
+# ------------------------------------------------------------------ training seeds
+
+
+def seed_of(path):
+    """The training seed of a system's name or of a tagger's folder: that of its own folder, else the first one."""
+    return config["seeds"][0] if (seed := systems.without_seed(path)[1]) is None else seed
+
+
+def without_seed(path):
+    return systems.without_seed(path)[0]
+
+
 # ------------------------------------------------------------------ named entity recognition
+
+
+def ner_taggers():
+    """The folders of all taggers: the main one, its variants, and those of further seeds."""
+    return [*NER_FOLDERS, *(systems.seed_folder(folder, seed) for folder in NER_FOLDERS for seed in systems.extra_seeds(config))]
+
+
+def ner_of(wildcards):
+    """The settings of the tagger in a folder."""
+    return systems.ner_settings(config, NER_FOLDERS[without_seed(wildcards.tagger)])
+
+
+def ner_data(name):
+    """Where a file of the data that a tagger works with lies."""
+    return lambda wildcards: f"<results>/{without_seed(wildcards.tagger)}/{name}"
+
+
+def backbone(wildcards):
+    return asset("models", ner_of(wildcards)["backbone"])
+
+
+def near_flags(settings):
+    return " ".join(f"--near-{key} {settings['near_duplicates'][key]}" for key in ("threshold", "characters"))
+
+
+def cleaning_flags(wildcards):
+    own = ner_of(wildcards)
+    languages = f" --train-languages {' '.join(own['train_languages'])}" if own["train_languages"] else ""
+    return f"{flags(own, 'label_scheme')} {near_flags(own)} --seed {config['seed']}{languages}"
+
+
+def tagging_flags(wildcards):
+    """How a trained tagger is used."""
+    own = ner_of(wildcards)
+    return f"{flags(own, 'precision')} --batch-size {own['training']['per_device_eval_batch_size']}"
+
+
+def keeps_test_in_train(wildcards):
+    """Whether the training data may hold sentences of test, so that the unseen ones are scored apart."""
+    return not all(ner_of(wildcards)["cleaning"][step] for step in ("deduplicate_across", "deduplicate_near"))
+
+
+def seen_train(wildcards):
+    return ner_data("train.parquet")(wildcards) if keeps_test_in_train(wildcards) else []
+
+
+def seen_flags(wildcards, input):
+    return f"--train {input.train} {near_flags(ner_of(wildcards))}" if input.train else ""
 
 
 def ner_datasets():
@@ -132,7 +193,7 @@ def ner_datasets():
             **entry,
             "sources": [{"name": source, **conditions} for source, conditions in entry["sources"].items()],
         }
-        for name, entry in NER["datasets"].items()
+        for name, entry in config["ner"]["datasets"].items()
     ]
 
 
@@ -155,7 +216,8 @@ def shot_flags(wildcards, input):
     own = settings(wildcards.system, "generation")
     if not own["shots"]:
         return ""
-    return f"--train {input.train} --seed {config['seed']} {flags(own, 'shots', 'selection', 'shot_article_tokens')}"
+    seed = f" --seed {config['seed']}" if own["selection"] == "random" else ""
+    return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')}{seed}"
 
 
 def bertscore_flags(options):
@@ -180,6 +242,20 @@ def parent_sparsity(wildcards):
     """The parent's counts, if it has zeros that must not be lost."""
     parent = SYSTEMS[wildcards.system].get("parent")
     return f"<results>/summarization/systems/{parent}/sparsity.csv" if parent and is_sparse(parent) else []
+
+
+def is_calibrated(system):
+    """Whether a pruning method looks at what the layers are given."""
+    return SYSTEMS[system]["method"] == "wanda"
+
+
+def calibration_flags(wildcards, input):
+    own = SUMMARIZATION["calibration"]
+    if not is_calibrated(wildcards.system):
+        return ""
+    return (
+        f"--calibration {input.calibration} --template {input.template} --calibration-rows {own['rows']} --max-length {own['max_length']}"
+    )
 
 
 # ------------------------------------------------------------------ the report

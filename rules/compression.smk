@@ -4,6 +4,7 @@
 # out   <results>/summarization/systems/{system}/model/                             ordinary weights, tokenizer, model card
 #       <results>/summarization/systems/{system}/training_log.jsonl, training.json  of those that are fine-tuned
 #       <results>/summarization/systems/{system}/sparsity.csv                       of those that are pruned or descend from such
+#       <results>/summarization/systems/{system}/model.bitmask.safetensors, storage.json    the same, on request
 
 
 rule finetune:
@@ -34,7 +35,7 @@ rule finetune:
         runtime=720,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
-        flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {config['seed']} --start {origin(w.system)}",
+        flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {seed_of(w.system)} --start {origin(w.system)}",
         zeros=lambda w: "--keep-zeros" if is_sparse(w.system) else "",
     message:
         "Fine-tuning {wildcards.system}"
@@ -45,10 +46,12 @@ rule finetune:
 
 
 rule prune:
-    """Set the smallest weights of a model's linear layers to zero, for good (P1)."""
+    """Set a share of the weights of a model's linear layers to zero, for good (P1)."""
     input:
         script=script("prune.py"),
         model=lambda w: start_model(w.system),
+        calibration=lambda w: SUMMARIZATION_SPLITS["train"] if is_calibrated(w.system) else [],
+        template=lambda w: prompt_template(w.system) if is_calibrated(w.system) else [],
     output:
         model=directory("<results>/summarization/systems/{system}/model"),
     log:
@@ -62,14 +65,16 @@ rule prune:
     threads: 2
     resources:
         mem_mb=lambda w, attempt: int((1500 + 10000 * model_gigabytes(root_model(w.system))) * attempt),
-        runtime=30,
+        runtime=120,
     params:
+        calibration=calibration_flags,
         flags=lambda w: flags(SYSTEMS[w.system], "method", "amount", "amount_of", "scope")
-        + f" --seed {config['seed']} --start {origin(w.system)}",
+        + f" --seed {seed_of(w.system)} --start {origin(w.system)}",
     message:
         "Pruning {wildcards.system}"
     shell:
-        "python {input.script[0]} --model {input.model} --system {wildcards.system} {params.flags} --output {output.model} 2> {log}"
+        "python {input.script[0]} --model {input.model} --system {wildcards.system} {params.flags} {params.calibration}"
+        " --output {output.model} 2> {log}"
 
 
 rule sparsity:
@@ -97,3 +102,28 @@ rule sparsity:
         "Counting the zeros of {wildcards.system}"
     shell:
         "python {input.script[0]} --model {input.model} --output {output} {params.parent} 2> {log}"
+
+
+rule compress:
+    """Store a pruned model as values and a bitmask of where they stand, read it back, and compare."""
+    input:
+        script=script("compress.py"),
+        model=lambda w: model_made_by(w.system),
+    output:
+        weights="<results>/summarization/systems/{system}/model.bitmask.safetensors",
+        summary="<results>/summarization/systems/{system}/storage.json",
+    log:
+        "<logs>/compress/{system}.log",
+    benchmark:
+        "<benchmarks>/compress/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(filter(is_sparse, SYSTEMS)),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: int((1500 + 4000 * model_gigabytes(root_model(w.system))) * attempt),
+        runtime=15,
+    message:
+        "Storing {wildcards.system} without its zeros"
+    shell:
+        "python {input.script[0]} --model {input.model} --output {output.weights} --summary {output.summary} 2> {log}"

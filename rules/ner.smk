@@ -1,45 +1,47 @@
 # Named entity recognition (N1 to N13): two data sets become one, an encoder learns to tag it.
 #
 # in    the folders of the data sets and of the backbone
-# out   <results>/ner/{train,validation,test}.parquet    the merged data: tokens, ner_tags, language, source
-#       <results>/ner/labels.json                        the label scheme: types, labels, and what each source annotates
-#       <results>/ner/cleaning.json                      what each cleaning step did
-#       <results>/ner/audit.json                         what is wrong with the data sets as downloaded
-#       <results>/ner/model/                             the trained tagger
-#       <results>/ner/training_log.jsonl, training.json  how it was trained
-#       <results>/ner/metrics.json, predictions.jsonl, errors.json
-#       <results>/ner/sentences.json                     the configured sentences, tagged
-NER = config["ner"]
-NER_SPLITS = ["train", "validation", "test"]
-BACKBONE = asset("models", NER["backbone"])
+# out   <results>/{tagger}/, for the main tagger (ner), each variant (ner/variants/{name}), and each of both again for every further
+#       training seed (…/seeds/{seed}, which has no data of its own):
+#
+#       train.parquet, validation.parquet, test.parquet    the merged data: tokens, ner_tags, language, source
+#       labels.json                        the label scheme: types, labels, and what each source annotates
+#       cleaning.json                      what each cleaning step did
+#       audit.json                         what is wrong with the data sets as downloaded
+#       model/                             the trained tagger
+#       training_log.jsonl, training.json  how it was trained
+#       metrics.json, predictions.jsonl, errors.json
+#       sentences.json, sentences.html     the configured sentences, tagged
 
 
 rule ner_clean:
     """Bring the data sets onto one scheme, clean them step by step, merge them (N3, N4)."""
     input:
         script=script("ner_clean.py"),
-        datasets=[asset("datasets", name) for name in NER["datasets"]],
+        datasets=[asset("datasets", name) for name in config["ner"]["datasets"]],
     output:
-        train="<results>/ner/train.parquet",
-        validation="<results>/ner/validation.parquet",
-        test="<results>/ner/test.parquet",
-        labels="<results>/ner/labels.json",
-        report="<results>/ner/cleaning.json",
+        train="<results>/{tagger}/train.parquet",
+        validation="<results>/{tagger}/validation.parquet",
+        test="<results>/{tagger}/test.parquet",
+        labels="<results>/{tagger}/labels.json",
+        report="<results>/{tagger}/cleaning.json",
     log:
-        "<logs>/ner_clean.log",
+        "<logs>/{tagger}/clean.log",
     benchmark:
-        "<benchmarks>/ner_clean.jsonl"
+        "<benchmarks>/{tagger}/clean.jsonl"
+    wildcard_constraints:
+        tagger=any_of(NER_FOLDERS),
     conda:
         "../envs/models.yaml"
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=30,
+        runtime=60,
     params:
         datasets=as_json(ner_datasets()),
-        cleaning=as_json(NER["cleaning"]),
-        flags=flags(NER, "label_scheme") + f" --seed {config['seed']}",
+        cleaning=lambda w: as_json(ner_of(w)["cleaning"]),
+        flags=cleaning_flags,
     message:
-        "Cleaning and merging the NER data"
+        "Cleaning and merging the NER data ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --folders {input.datasets} --datasets {params.datasets:q} --cleaning {params.cleaning:q}"
         " --train {output.train} --validation {output.validation} --test {output.test} --labels {output.labels}"
@@ -50,82 +52,90 @@ rule ner_audit:
     """Find and count what is wrong with the data sets as downloaded, and say what was done about it (N2)."""
     input:
         script=script("ner_audit.py"),
-        datasets=[asset("datasets", name) for name in NER["datasets"]],
-        labels="<results>/ner/labels.json",
-        cleaning="<results>/ner/cleaning.json",
-        backbone=BACKBONE,
+        datasets=[asset("datasets", name) for name in config["ner"]["datasets"]],
+        labels="<results>/{tagger}/labels.json",
+        cleaning="<results>/{tagger}/cleaning.json",
+        backbone=backbone,
     output:
-        audit="<results>/ner/audit.json",
+        audit="<results>/{tagger}/audit.json",
     log:
-        "<logs>/ner_audit.log",
+        "<logs>/{tagger}/audit.log",
     benchmark:
-        "<benchmarks>/ner_audit.jsonl"
+        "<benchmarks>/{tagger}/audit.jsonl"
+    wildcard_constraints:
+        tagger=any_of(NER_FOLDERS),
     conda:
         "../envs/models.yaml"
     resources:
         mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=30,
+        runtime=60,
     params:
         datasets=as_json(ner_datasets()),
-        flags=flags(NER, "max_length"),
+        flags=lambda w: f"{flags(ner_of(w), 'max_length')} {near_flags(ner_of(w))}",
     message:
-        "Auditing the NER data as downloaded"
+        "Auditing the NER data as downloaded ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --folders {input.datasets} --datasets {params.datasets:q} --labels {input.labels}"
         " --cleaning {input.cleaning} --backbone {input.backbone} --output {output.audit} {params.flags} 2> {log}"
 
 
 rule ner_train:
-    """Train the tagger: our own head on the backbone (N5, N6, N9, N10)."""
+    """Train a tagger: our own head on the backbone (N5, N6, N9, N10); with `processes` above 1, in as many through accelerate."""
     input:
         script=script("ner_train.py"),
-        backbone=BACKBONE,
-        train="<results>/ner/train.parquet",
-        validation="<results>/ner/validation.parquet",
-        labels="<results>/ner/labels.json",
+        backbone=backbone,
+        train=ner_data("train.parquet"),
+        validation=ner_data("validation.parquet"),
+        labels=ner_data("labels.json"),
     output:
-        model=directory("<results>/ner/model"),
-        log="<results>/ner/training_log.jsonl",
-        summary="<results>/ner/training.json",
+        model=directory("<results>/{tagger}/model"),
+        log="<results>/{tagger}/training_log.jsonl",
+        summary="<results>/{tagger}/training.json",
     log:
-        "<logs>/ner_train.log",
+        "<logs>/{tagger}/train.log",
     benchmark:
-        "<benchmarks>/ner_train.jsonl"
+        "<benchmarks>/{tagger}/train.jsonl"
+    wildcard_constraints:
+        tagger=any_of(ner_taggers()),
     conda:
         "../envs/models.yaml"
     threads: 2
     resources:
         mem_mb=lambda w, attempt: 8000 * attempt,
         runtime=720,
+        processes=1,
     params:
-        training=as_json(NER["training"]),
-        title=config["models"][NER["backbone"]]["title"],
-        flags=flags(NER, "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
-        + f" --seed {config['seed']}",
+        training=lambda w: as_json(ner_of(w)["training"]),
+        title=lambda w: config["models"][ner_of(w)["backbone"]]["title"],
+        flags=lambda w: flags(ner_of(w), "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
+        + f" --seed {seed_of(w.tagger)}",
     message:
-        "Training the tagger"
+        "Training the tagger ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --backbone {input.backbone} --train {input.train} --validation {input.validation}"
         " --labels {input.labels} --training {params.training:q} --title {params.title:q} --output {output.model}"
-        " --log {output.log} --summary {output.summary} {params.flags} 2> {log}"
+        " --log {output.log} --summary {output.summary} --processes {resources.processes} {params.flags} 2> {log}"
 
 
 rule ner_evaluate:
-    """Score the tagger on validation and test, with intervals, and look at its errors (N11, N12)."""
+    """Score a tagger on validation and test, with intervals, and look at its errors (N11, N12)."""
     input:
         script=script("ner_evaluate.py"),
-        model="<results>/ner/model",
-        validation="<results>/ner/validation.parquet",
-        test="<results>/ner/test.parquet",
-        labels="<results>/ner/labels.json",
+        model="<results>/{tagger}/model",
+        validation=ner_data("validation.parquet"),
+        test=ner_data("test.parquet"),
+        labels=ner_data("labels.json"),
+        train=seen_train,
     output:
-        metrics="<results>/ner/metrics.json",
-        predictions="<results>/ner/predictions.jsonl",
-        errors="<results>/ner/errors.json",
+        metrics="<results>/{tagger}/metrics.json",
+        predictions="<results>/{tagger}/predictions.jsonl",
+        errors="<results>/{tagger}/errors.json",
     log:
-        "<logs>/ner_evaluate.log",
+        "<logs>/{tagger}/evaluate.log",
     benchmark:
-        "<benchmarks>/ner_evaluate.jsonl"
+        "<benchmarks>/{tagger}/evaluate.jsonl"
+    wildcard_constraints:
+        tagger=any_of(ner_taggers()),
     conda:
         "../envs/models.yaml"
     threads: 2
@@ -133,26 +143,30 @@ rule ner_evaluate:
         mem_mb=lambda w, attempt: 6000 * attempt,
         runtime=120,
     params:
-        flags=flags(NER, "precision") + f" --batch-size {NER['training']['per_device_eval_batch_size']} --seed {config['seed']}",
+        flags=lambda w: f"{tagging_flags(w)} --seed {config['seed']}",
+        seen=seen_flags,
     message:
-        "Evaluating the tagger"
+        "Evaluating the tagger ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --model {input.model} --validation {input.validation} --test {input.test}"
-        " --labels {input.labels} --metrics {output.metrics} --predictions {output.predictions} --errors {output.errors}"
-        " {params.flags} 2> {log}"
+        " --labels {input.labels} {params.seen} --metrics {output.metrics} --predictions {output.predictions}"
+        " --errors {output.errors} {params.flags} 2> {log}"
 
 
 rule ner_predict:
     """Tag the configured sentences (N13)."""
     input:
         script=script("ner_predict.py"),
-        model="<results>/ner/model",
+        model="<results>/{tagger}/model",
     output:
-        sentences="<results>/ner/sentences.json",
+        sentences="<results>/{tagger}/sentences.json",
+        html="<results>/{tagger}/sentences.html",
     log:
-        "<logs>/ner_predict.log",
+        "<logs>/{tagger}/predict.log",
     benchmark:
-        "<benchmarks>/ner_predict.jsonl"
+        "<benchmarks>/{tagger}/predict.jsonl"
+    wildcard_constraints:
+        tagger=any_of(ner_taggers()),
     conda:
         "../envs/models.yaml"
     threads: 2
@@ -160,9 +174,10 @@ rule ner_predict:
         mem_mb=lambda w, attempt: 6000 * attempt,
         runtime=30,
     params:
-        sentences=as_json(NER["sentences"]),
-        flags=flags(NER, "precision") + f" --batch-size {NER['training']['per_device_eval_batch_size']}",
+        sentences=as_json(config["ner"]["sentences"]),
+        flags=tagging_flags,
     message:
-        "Tagging the configured sentences"
+        "Tagging the configured sentences ({wildcards.tagger})"
     shell:
-        "python {input.script[0]} --model {input.model} --sentences {params.sentences:q} --output {output.sentences} {params.flags} 2> {log}"
+        "python {input.script[0]} --model {input.model} --sentences {params.sentences:q} --output {output.sentences}"
+        " --html {output.html} {params.flags} 2> {log}"

@@ -197,7 +197,7 @@ rule compare_systems:
     """All systems' scores side by side, with paired tests."""
     input:
         script=script("compare_systems.py"),
-        by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SYSTEMS),
+        by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SUMMARIZATION["systems"]),
     output:
         "<results>/summarization/comparison.csv",
     log:
@@ -210,8 +210,10 @@ rule compare_systems:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=30,
     params:
-        systems=as_json({name: {"kind": system["kind"], "parent": system.get("parent")} for name, system in SYSTEMS.items()}),
-        by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SYSTEMS, input.by_article)),
+        systems=as_json(
+            {name: {"kind": system["kind"], "parent": system.get("parent")} for name, system in SUMMARIZATION["systems"].items()}
+        ),
+        by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SUMMARIZATION["systems"], input.by_article)),
         compare_to=" ".join(SUMMARIZATION["compare_to"]),
         seed=config["seed"],
     message:

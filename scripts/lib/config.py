@@ -31,7 +31,7 @@ def checked(config, root):
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise ConfigError(_message(errors[0]))
-    for check in (_systems, _named_models, _label_maps, _compared, _article_words, _own_folders):
+    for check in (_systems, _named_models, _label_maps, _variants, _compared, _article_words, _own_folders):
         check(config, Path(root))
     return config
 
@@ -62,7 +62,7 @@ def without_removed(config):
     for section in ("models", "datasets"):
         config[section] = _present(config.get(section), deep=True)
     if isinstance(config.get("ner"), dict):
-        config["ner"] = dict(config["ner"], datasets=_present(config["ner"].get("datasets")))
+        config["ner"] = dict(config["ner"], **{key: _present(config["ner"].get(key)) for key in ("datasets", "variants")})
     if isinstance(config.get("summarization"), dict):
         config["summarization"] = dict(config["summarization"], systems=_present(config["summarization"].get("systems"), deep=True))
     return config
@@ -97,7 +97,10 @@ def _message(error):
         )
     expected = _describe(error.schema)
     if error.validator == "type":
-        hint = "write 5.0e-5, with a point" if _is_number(error.instance) else "correct the value"
+        hint = "correct the value"
+        if _is_number(error.instance):
+            in_file = "remove the quotes; a number inside a value of --config arrives as a text, so write that into a --configfile"
+            hint = "write 5.0e-5, with a point" if "e" in error.instance.lower() else in_file
         return f"{key}: found {error.instance!r}, {_kind(error.instance)}; expected {expected}; {hint}"
     if error.validator in ("enum", "const"):
         options = error.validator_value if error.validator == "enum" else [error.validator_value]
@@ -192,8 +195,7 @@ def _systems(config, root):
     systems = config["summarization"]["systems"]
     for name, system in systems.items():
         key = f"summarization.systems.{name}"
-        if not name.replace("_", "").isalnum() or not name.isascii():
-            _fail(key, f"the name {name!r} is no file name", "letters, digits and _", "rename it")
+        _file_name(key, name)
         if system["kind"] == "lead":
             continue
         origins = [origin for origin in ("model", "parent") if origin in system]
@@ -207,8 +209,19 @@ def _systems(config, root):
             _fail(f"{key}.parent", f"there is no system {system['parent']!r}", f"one of {', '.join(systems)}", way_out)
         if "prompt" in system:
             _template(root, f"{key}.prompt", system["prompt"])
+        if system["kind"] == "prune":
+            _pruning(key, system)
     for name in systems:
         _chain(systems, name)
+
+
+def _pruning(key, system):
+    method = system["method"]
+    if system["scope"] == "global" and method not in ("l1_unstructured", "random_unstructured"):
+        _fail(f"{key}.scope", f"global, and {method} compares weights within a layer", "layer", "correct the scope or the method")
+    if method == "semi_structured_2_4" and (system["amount"], system["amount_of"]) != (0.5, "prunable"):
+        found = f"{system['amount']} of {system['amount_of']}, and two of each four weights go"
+        _fail(f"{key}.amount", found, "amount 0.5 and amount_of prunable", "correct them or the method")
 
 
 def _chain(systems, name):
@@ -270,6 +283,26 @@ def _label_maps(config, root):
             found = ", ".join(f"{source} {'with' if condition else 'without'}" for source, condition in conditional.items())
             expected = "every source but the last with one, the last without"
             _fail(f"{key}.sources", f"conditions (has_type, repeated): {found}", expected, "reorder or complete them")
+
+
+def _variants(config, root):
+    ner = config["ner"]
+    languages = sorted({dataset["language"] for dataset in ner["datasets"].values()})
+    for name, variant in ner["variants"].items():
+        key = f"ner.variants.{name}"
+        _file_name(key, name)
+        if "backbone" in variant:
+            _known(config["models"], f"{key}.backbone", variant["backbone"], "models")
+    for key, entry in [("ner", ner), *((f"ner.variants.{name}", variant) for name, variant in ner["variants"].items())]:
+        for language in entry.get("train_languages") or []:
+            if language not in languages:
+                found = f"no dataset is in the language {language!r}"
+                _fail(f"{key}.train_languages", found, f"some of {', '.join(languages)}", "correct the list, or add a dataset")
+
+
+def _file_name(key, name):
+    if not name.replace("_", "").isalnum() or not name.isascii():
+        _fail(key, f"the name {name!r} is no file name", "letters, digits and _", "rename it")
 
 
 def _compared(config, root):

@@ -13,9 +13,62 @@ def is_sparse(systems, name):
     return any(systems[ancestor]["kind"] == "prune" for ancestor in lineage(systems, name))
 
 
+def is_trained(systems, name):
+    """Whether a system is fine-tuned or descends from one that is, so that its scores depend on the training seed."""
+    return any(systems[ancestor]["kind"] == "finetune" for ancestor in lineage(systems, name))
+
+
+def extra_seeds(config):
+    """The training seeds for which every trained model repeats; the first seed's files have no folder of their own."""
+    return config["seeds"][1:]
+
+
+def seed_folder(folder, seed):
+    """Where the files of another training seed lie: of a system's name, or of a tagger's folder."""
+    return f"{folder}/seeds/{seed}"
+
+
+def without_seed(folder):
+    """The folder without that of its training seed, and the seed; None for files of the first seed, which lie in the folder itself."""
+    base, _, seed = folder.partition("/seeds/")
+    return base, int(seed) if seed else None
+
+
+def with_seeds(systems, seeds):
+    """The systems, and a repetition of each trained one for every further seed: {name/seeds/43: its entry with the parent's repetition}."""
+    repeated = dict(systems)
+    for seed in seeds:
+        for name, system in systems.items():
+            if is_trained(systems, name):
+                repeated[seed_folder(name, seed)] = dict(system)
+                if "parent" in system and is_trained(systems, system["parent"]):
+                    repeated[seed_folder(name, seed)]["parent"] = seed_folder(system["parent"], seed)
+    return repeated
+
+
+def ner_folders(config):
+    """Folders of the main tagger and of its variants under results/{run}/, without those of further seeds: {folder: variant, or None}."""
+    return {"ner": None} | {f"ner/variants/{name}": name for name in config["ner"]["variants"]}
+
+
+def ner_settings(config, variant):
+    """The settings of the tagger (None: the main one): those of `ner`, overridden by the variant's."""
+    return _merged(config["ner"], config["ner"]["variants"][variant] if variant else {})
+
+
+def _merged(settings, overrides):
+    """`settings` with the keys of `overrides` in their places, deeply."""
+    changed = {
+        key: _merged(settings[key], value) if isinstance(value, dict) and isinstance(settings.get(key), dict) else value
+        for key, value in overrides.items()
+    }
+    return settings | changed
+
+
 def used_assets(config):
     """The names under `models` and `datasets` that this run works with."""
     summarization = config["summarization"]
     models = [system["model"] for system in summarization["systems"].values() if "model" in system]
-    names = [config["ner"]["backbone"], *models, summarization["bertscore"]["model"], *config["ner"]["datasets"], summarization["dataset"]]
+    backbones = [ner_settings(config, variant)["backbone"] for variant in ner_folders(config).values()]
+    names = [*backbones, *models, summarization["bertscore"]["model"], *config["ner"]["datasets"], summarization["dataset"]]
     return list(dict.fromkeys(names))

@@ -67,7 +67,8 @@ def test_the_assignment_as_it_stands():
     training = BASE["ner"]["training"]
     assert (training["num_train_epochs"], training["per_device_train_batch_size"], training["per_device_eval_batch_size"]) == (1, 24, 24)
     assert (training["gradient_checkpointing"], training["weight_decay"], training["eval_accumulation_steps"]) == (True, 0.01, 10)
-    assert BASE["seed"] == 42
+    assert (BASE["seed"], BASE["seeds"]) == (42, [42])
+    assert all(BASE["ner"]["cleaning"].values()), "every fix of N3 is on"
     assert BASE["summarization"]["splits"] == {"train": 5000, "validation": 500, "test": 100}
     assert BASE["models"]["xlm_roberta"]["revision"] == "e73636d4f797dec63c3081bb6ed5c7b0bb3f2089"
     systems = BASE["summarization"]["systems"]
@@ -85,6 +86,15 @@ WRONG = [
     ("run", "a/b", "run: found 'a/b'", "name of the run"),
     ("ner.trainin", {}, "ner.trainin: unknown key", "did you mean training?"),
     ("ner.training.learning_rate", "5e-5", "ner.training.learning_rate: found '5e-5'", "write 5.0e-5"),
+    ("seeds", ["42"], "seeds.0: found '42', a text", "write that into a --configfile"),
+    ("seeds", [], "seeds: found []", "the seeds of training"),
+    ("ner.train_languages", ["de"], "ner.train_languages: no dataset is in the language 'de'", "some of en, fa"),
+    ("ner.variants.x", {"train_languages": ["de"]}, "ner.variants.x.train_languages: no dataset", "add a dataset"),
+    ("ner.variants.x", {"backbone": "bert"}, "ner.variants.x.backbone: there is no 'bert' under models", "add the entry"),
+    ("ner.variants.x", {"sentences": []}, "ner.variants.x.sentences: unknown key", "expected one of alignment"),
+    ("ner.variants.x", {"training": {"epochs": 1}}, "ner.variants.x.training.epochs: unknown key", "num_train_epochs"),
+    ("ner.variants.x/y", {"alignment": "all"}, "ner.variants.x/y: the name 'x/y' is no file name", "rename it"),
+    ("ner.near_duplicates.threshold", 0.1, "ner.near_duplicates.threshold: found 0.1", "Jaccard"),
     ("ner.backbone", "bert", "ner.backbone: there is no 'bert' under models", "expected one of"),
     ("ner.datasets.peyma_arman.labels", "", "ner.datasets.peyma_arman: the key labels is missing", "label map"),
     (
@@ -107,6 +117,13 @@ WRONG = [
     ("summarization.systems.smollm2_pruned.parent", "llama_zero_shot", "llama_zero_shot is quantized (nf4)", "name the model itself"),
     ("summarization.systems.smollm2_tuned.parent", "smollm2_base", "found model and parent", "one of model and parent"),
     ("summarization.systems.smollm2_pruned.amount", 1.3, "smollm2_pruned.amount: found 1.3", "the share of the weights"),
+    (
+        "summarization.systems.smollm2_pruned",
+        {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "global"},
+        "smollm2_pruned.scope: global, and wanda compares weights within a layer",
+        "correct the scope",
+    ),
+    ("summarization.systems.smollm2_pruned.method", "semi_structured_2_4", "smollm2_pruned.amount: 0.3 of prunable", "amount 0.5"),
     ("summarization.systems.smollm2_pruned.amont", 0.3, "smollm2_pruned.amont: unknown key", "did you mean amount?"),
     ("summarization.systems.lead3.kind", "leed", "lead3.kind: found 'leed'", "lead, prompt, finetune, prune"),
     ("summarization.systems.lead3.sentences", "", "lead3: the key sentences is missing", "how many sentences"),

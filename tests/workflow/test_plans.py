@@ -33,6 +33,22 @@ def test_every_preset_plans_the_whole_chain(project, preset):
     assert (jobs["finetune"], jobs["prune"], jobs["generate"]) == (3, 1, 7)
 
 
+def test_the_study_of_taggers_adds_to_any_preset(project):
+    run = snakemake(project, "-n", "--quiet", "rules", "--configfile", "presets/demo.yaml", "presets/ner_study.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = planned(run.stdout)
+    assert (jobs["ner_train"], jobs["ner_clean"], jobs["ner_audit"]) == (7, 7, 1)
+
+
+def test_every_trained_model_repeats_for_each_further_seed(project):
+    (project / "seeds.yaml").write_text("seeds: [42, 43, 44]\n")
+    run = snakemake(project, "-n", "--quiet", "rules", "--configfile", "presets/demo.yaml", "seeds.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = planned(run.stdout)
+    assert (jobs["ner_train"], jobs["ner_clean"], jobs["finetune"], jobs["prune"]) == (3, 1, 9, 3)
+    assert jobs["generate"] == 7 + 2 * 4, "systems that are only prompted do not depend on the training seed"
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_profile_plans(project, profile):
     run = snakemake(project, "-n", "--quiet", "rules", "--profile", f"profiles/{profile}", "--configfile", "presets/smoke.yaml")

@@ -84,6 +84,19 @@ def test_ner_metrics(results):
         assert all("accuracy" not in block for block in metrics[split]["by_type"].values())
 
 
+def test_what_train_lacks_of_test_is_scored_apart(results):
+    folder = results / "ner" / "variants" / "as_downloaded"
+    downloaded, clean = (len(pd.read_parquet(path / "train.parquet")) for path in (folder, results / "ner"))
+    assert downloaded > clean
+    unseen = read(folder / "metrics.json")["test_unseen"]
+    seen = unseen["seen"]
+    assert seen["rows"] == len(pd.read_parquet(folder / "test.parquet"))
+    assert seen["copies"] > 0
+    assert unseen["overall"]["sentences"] == seen["rows"] - seen["copies"] - seen["near"]
+    assert "test_unseen" not in read(results / "ner" / "metrics.json")
+    assert (folder / "model" / "model.safetensors").exists()
+
+
 def test_ner_model_is_an_ordinary_folder(results):
     names = {path.name for path in (results / "ner" / "model").iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= names
