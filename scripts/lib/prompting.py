@@ -43,6 +43,10 @@ class Template:
         """Ids of the completion, to follow those of the prompt."""
         return tokenizer(self.completion(tokenizer, reference), add_special_tokens=False).input_ids
 
+    def room(self, tokenizer, limit, shots=()):
+        """Tokens that a prompt of `limit` tokens leaves to the article."""
+        return limit - len(self.token_ids(tokenizer, self.prompt(tokenizer, "", shots)))
+
     def fitted(self, tokenizer, article, limit, shots=()):
         """(ids of the prompt, whether the article was shortened): the prompt takes at most `limit` tokens, and only the article gives way.
 
@@ -52,7 +56,7 @@ class Template:
         if len(ids) <= limit:
             return ids, False
         article = as_data(tokenizer, article)  # now, since a special token spelled out takes more tokens than a special token
-        room = limit - len(self.token_ids(tokenizer, self.prompt(tokenizer, "", shots)))
+        room = self.room(tokenizer, limit, shots)
         while room > 0:
             text, _ = shorten(tokenizer, article, room)
             ids = self.token_ids(tokenizer, self.prompt(tokenizer, text, shots))

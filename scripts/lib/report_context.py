@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import statistics
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, pass_context
@@ -12,9 +13,9 @@ from lib.bibliography import Bibliography
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs
 from lib.program import InputError
 from lib.report_data import SCORES, Record, record, system_files
-from lib.report_language import judged
+from lib.report_language import apart, direction, judged
 from lib.report_warnings import run_warnings
-from lib.systems import is_sparse, lineage
+from lib.systems import is_sparse, lineage, ner_settings
 
 DECIDING = ("rouge1", "bertscore_f1")  # the scores by which findings and warnings judge
 MANY = 4  # files of systems; more are named by a pattern
@@ -63,6 +64,7 @@ class Report:
             *("requirement", "quoted", "tagged", "marked", "details", "fenced", "columns", "source", "files", "asset_files"),
             *("sample_articles", "measured_systems", "sparse_systems", "compared_pairs", "findings_pairs"),
             *("argument", "setting", "warnings"),
+            *("variant", "variants_trained_on_some", "untrained_languages", "tagger_files", "tagger_spread", "system_spread"),
         ]
         return {
             **{name: getattr(language, name) for name in of_language},
@@ -70,6 +72,8 @@ class Report:
             "t": language.phrase,
             "ordered": language.ordered,
             "code": code,
+            "language_name": language.name,
+            "apart": apart,
             "html": self.form == "html",
             "language": language.code,
             "run": self.run,
@@ -89,7 +93,7 @@ class Report:
 
     def page(self, body, font):
         """The HTML page around the body; `font` is the Persian font as base64."""
-        context = {"body": Markup(body), "font": Markup(font), "direction": "rtl" if self.language.code == "fa" else "ltr"}
+        context = {"body": Markup(body), "font": Markup(font), "direction": direction(self.language.code)}
         return self.rendered(self.environment.get_template("page.html.j2"), "page.html.j2", context)
 
     def rendered(self, template, where, context=None):
@@ -206,6 +210,42 @@ class Report:
         """What a reader should know about this run: dicts of kind and values, for the texts under `warnings`."""
         return list(run_warnings(self))
 
+    # ------------------------------------------------------------------ taggers and seeds
+
+    def variant(self, name):
+        """A variant of the tagger in words: the texts' title for those that they know, the name itself for any other."""
+        titles = self.language.entry("variants")
+        return Markup(titles[name]) if name in titles else code(name)
+
+    def variants_trained_on_some(self):
+        """Variants whose train leaves out a language of the test set, for transfer from one language to another."""
+        return [name for name in self.run["ner"]["variants"] if self.untrained_languages(name)]
+
+    def untrained_languages(self, name):
+        """The languages of the test set that a variant was not trained on."""
+        trained = ner_settings(self.run["config"], name)["train_languages"]
+        tested = self.run["ner"]["variants"][name]["metrics"]["test"]["by_language"]
+        return [language for language in tested if trained and language not in trained]
+
+    def tagger_files(self, file):
+        """Where the run keeps a file of the tagger and of its variants."""
+        return [f"ner/{file}", *(["ner/variants/*/" + file] if self.run["ner"]["variants"] else [])]
+
+    def tagger_spread(self):
+        """The F1 of each tagger over the seeds, over all sentences and by language, as `spread` gives it, with `variant` and `language`."""
+        taggers = {None: self.run["ner"], **self.run["ner"]["variants"]}
+        for name, tagger in taggers.items():
+            files = [tagger["metrics"], *tagger["seeds"].values()]
+            for language in (None, *files[0]["test"]["by_language"]):
+                blocks = [file["test"]["by_language"][language] if language else file["test"]["overall"] for file in files]
+                yield {"variant": name, "language": language, **spread([block["f1"] for block in blocks])}
+
+    def system_spread(self, metric):
+        """A score of each system that is trained, over the seeds, as `spread` gives it, with `system`."""
+        for name, system in self.run["summ"]["systems"].items():
+            if system["seeds"]:
+                yield {"system": name, **spread([scores[metric] for scores in (system["scores"], *system["seeds"].values())])}
+
     # ------------------------------------------------------------------ settings
 
     def argument(self, line):
@@ -213,7 +253,7 @@ class Report:
         if "key" not in line:
             return line["here"]
         config = self.run["config"]
-        return config["seed"] if line["key"] == "seed" else config["ner"]["training"][line["key"]]
+        return config["seeds"][0] if line["key"] == "seed" else config["ner"]["training"][line["key"]]
 
     def setting(self, value):
         """A value of the configuration as YAML writes it, on one line."""
@@ -284,17 +324,15 @@ class Report:
     def quoted(self, text, title="", language="en"):
         """A longer text of the run (an article, a summary), as it is."""
         parts = paragraphs(text) or [self.language.phrase("words.empty")]
-        direction = "rtl" if language == "fa" else "ltr"
         if self.form == "html":
             caption = f'<p class="caption">{title}</p>\n' if title else ""
             body = "\n".join(f"<p>{part}</p>" for part in parts)
-            return Markup(f'<div class="quoted">\n{caption}<div lang="{language}" dir="{direction}">\n{body}\n</div>\n</div>')
+            return Markup(f'<div class="quoted">\n{caption}<div lang="{language}" dir="{direction(language)}">\n{body}\n</div>\n</div>')
         head = [f"> **{title}**"] if title else []
         return Markup("\n>\n".join([*head, *(f"> {part}" for part in parts)]))
 
     def tagged(self, tokens, tags, language):
         """A tagged sentence with its entities marked."""
-        direction = "rtl" if language == "fa" else "ltr"
         pieces = []
         for words, kind in entities(tokens, tags):
             text = escape(" ".join(words))
@@ -305,7 +343,7 @@ class Report:
             else:
                 pieces.append(f"**{text}** ({escape(kind)})")
         line = " ".join(pieces)
-        return Markup(f'<p class="tagged" lang="{language}" dir="{direction}">{line}</p>' if self.form == "html" else line)
+        return Markup(f'<p class="tagged" lang="{language}" dir="{direction(language)}">{line}</p>' if self.form == "html" else line)
 
     def marked(self, tokens, span, around=6):
         """A few words of a sentence with one entity (type, start, end) in bold."""
@@ -332,3 +370,9 @@ def entities(tokens, tags):
         else:
             runs.append(([token], kind))
     return runs
+
+
+def spread(scores):
+    """`values` of the same score by seed, their mean and standard deviation, and the first seed's `interval`."""
+    values = [score["value"] for score in scores]
+    return {"values": values, "mean": statistics.mean(values), "deviation": statistics.stdev(values), "interval": scores[0]}

@@ -7,9 +7,10 @@ import yaml
 
 from lib.program import InputError
 from lib.records import read_json, read_jsonl, read_parquet
-from lib.systems import is_sparse, used_assets
+from lib.systems import extra_seeds, is_sparse, is_trained, ner_folders, seed_folder, used_assets
 
 NER_PARTS = ("audit", "cleaning", "labels", "training", "metrics", "errors", "sentences")
+VARIANT_PARTS = ("labels", "cleaning", "training", "metrics")
 SPLITS = ("train", "validation", "test")
 NAMES = ("system", "kind", "parent", "layer")  # columns of tables that hold names, whatever these look like
 SCORES = ("rouge1", "rouge2", "rougeL", "rougeLsum", "bertscore_precision", "bertscore_recall", "bertscore_f1")
@@ -72,7 +73,8 @@ def system_files(systems, name):
 
 def run_files(config):
     """Every file under results/{run}/ that the report reads."""
-    systems = config["summarization"]["systems"]
+    systems, seeds = config["summarization"]["systems"], extra_seeds(config)
+    taggers = ner_folders(config)
     return [
         "config.yaml",
         "config_differences.json",
@@ -80,11 +82,19 @@ def run_files(config):
         *(f"assets/{name}.json" for name in used_assets(config)),
         *(f"ner/{name}.json" for name in NER_PARTS),
         "ner/training_log.jsonl",
+        *(f"{folder}/{part}.json" for folder, variant in taggers.items() if variant for part in VARIANT_PARTS),
+        *(f"{seed_folder(folder, seed)}/metrics.json" for folder in taggers for seed in seeds),
         "summarization/split.json",
         "summarization/test.parquet",
         "summarization/stats.json",
         "summarization/comparison.csv",
         *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(systems, name).values()),
+        *(
+            f"summarization/systems/{seed_folder(name, seed)}/scores.json"
+            for name in systems
+            if is_trained(systems, name)
+            for seed in seeds
+        ),
     ]
 
 
@@ -110,23 +120,39 @@ def load_run(folder):
             "assets": assets,
             "models": config["models"],
             "datasets": config["datasets"],
-            "ner": load_ner(folder / "ner"),
-            "summ": load_summarization(folder / "summarization", config["summarization"]["systems"]),
+            "ner": load_ner(folder / "ner", config),
+            "summ": load_summarization(folder / "summarization", config),
         },
         folder,
     )
 
 
-def load_ner(folder):
-    """`counts` gives rows, tokens and entities of the merged data: split → data set → counts."""
+def load_ner(folder, config):
+    """The main tagger, its `variants`, and of each under `seeds` the metrics of its further seeds.
+
+    `counts` gives rows, tokens and entities of the merged data: split → data set → counts.
+    """
     parts = {name: json_record(folder / f"{name}.json") for name in NER_PARTS}
     counts = {split: {} for split in SPLITS}
     for part in parts["cleaning"]["splits"]:
         counts[part["split"]][part["dataset"]] = part["kept"]
-    return {**parts, "log": lines(folder / "training_log.jsonl"), "counts": counts}
+    variants = {name: load_variant(folder / "variants" / name, config) for name in config["ner"]["variants"]}
+    seeds = load_seeds(folder, "metrics.json", extra_seeds(config))
+    return {**parts, "log": lines(folder / "training_log.jsonl"), "counts": counts, "variants": variants, "seeds": seeds}
 
 
-def load_summarization(folder, systems):
+def load_variant(folder, config):
+    parts = {name: json_record(folder / f"{name}.json") for name in VARIANT_PARTS}
+    return Record({**parts, "seeds": load_seeds(folder, "metrics.json", extra_seeds(config))}, folder)
+
+
+def load_seeds(folder, file, seeds):
+    """A file of the same model trained with each of these seeds: {seed: file}."""
+    return {seed: json_record(Path(seed_folder(folder, seed)) / file) for seed in seeds}
+
+
+def load_summarization(folder, config):
+    systems, seeds = config["summarization"]["systems"], extra_seeds(config)
     split, test = json_record(folder / "split.json"), read_parquet(folder / "test.parquet", ["id", "article", "reference"])
     return {
         "split": split,
@@ -134,14 +160,16 @@ def load_summarization(folder, systems):
         "stats": json_record(folder / "stats.json"),
         "test": {row["id"]: record(row, folder / "test.parquet") for row in test},
         "comparison": Record({row["system"]: row for row in table(folder / "comparison.csv")}, folder / "comparison.csv"),
-        "systems": {name: load_system(folder / "systems" / name, systems, name) for name in systems},
+        "systems": {name: load_system(folder / "systems" / name, systems, name, seeds) for name in systems},
     }
 
 
-def load_system(folder, systems, name):
+def load_system(folder, systems, name, seeds):
+    """A system's files; under `seeds` the scores of a trained one's further seeds."""
     readers = {".json": json_record, ".jsonl": lines, ".csv": sparsity}
     parts = {part: readers[Path(file).suffix](folder / file) for part, file in system_files(systems, name).items()}
-    return Record({"name": name, "config": systems[name], **parts}, folder)
+    repeated = load_seeds(folder, "scores.json", seeds if is_trained(systems, name) else [])
+    return Record({"name": name, "config": systems[name], "seeds": repeated, **parts}, folder)
 
 
 def json_record(path):

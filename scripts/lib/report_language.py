@@ -1,8 +1,10 @@
 """A language of the report: its digits, units and fixed phrases.
 
-Figures come out as Markup: they hold nothing that Markdown could misread.
+Figures come out as Markup: they hold nothing that Markdown could misread. What other languages are called, and which way they are
+written, comes from the Unicode CLDR (Babel).
 """
 
+from babel import Locale, UnknownLocaleError
 from markupsafe import Markup
 
 from lib.program import InputError
@@ -30,6 +32,10 @@ class Language:
                 raise InputError(f"{self.source}: there is no text {key!r}; expected one for every key of the other language; add it")
             node = node[part]
         return node
+
+    def name(self, code):
+        """What a language is called in this one, or its code where nobody knows it."""
+        return Locale(self.code).languages.get(code, code)
 
     # ------------------------------------------------------------------ figures
 
@@ -105,3 +111,18 @@ def judged(difference, p):
     if p >= SIGNIFICANT or difference == 0:
         return "unclear"
     return "higher" if difference > 0 else "lower"
+
+
+def apart(one, other):
+    """`higher` or `lower` where the intervals of two blocks do not overlap, else `unclear`."""
+    if one["low"] > other["high"]:
+        return "higher"
+    return "lower" if one["high"] < other["low"] else "unclear"
+
+
+def direction(code):
+    """`rtl` or `ltr`, for the code of a language."""
+    try:
+        return "rtl" if Locale.parse(code, sep="-").character_order == "right-to-left" else "ltr"
+    except (UnknownLocaleError, ValueError):
+        return "ltr"

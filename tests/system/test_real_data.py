@@ -30,8 +30,8 @@ def results(tmp_path_factory):
             "peyma_arman": {"source": "local", "path": f"{data}/PEYMA-ARMAN-Mixed", **NO_HUB},
             "cnn_dailymail": {"source": "local", "path": f"{data}/cnn_dailymail", **NO_HUB, "config": "3.0.0"},
         },
-        # all rows are audited and cleaned; training takes a sample, for time
-        "ner": {"datasets": {name: {"limit": {"train": 600, "validation": 100, "test": 200}} for name in ("conll2003", "peyma_arman")}},
+        # all rows are audited and cleaned; training takes all Persian ones, and a sample of the English ones, for time
+        "ner": {"datasets": {"conll2003": {"limit": {"train": 600, "validation": 100, "test": 200}}}},
         "summarization": {
             "splits": {"train": 160, "validation": 40, "test": 100},
             "bertscore": {"layer": 2},
@@ -57,6 +57,44 @@ def test_no_test_sentence_is_in_train(results):
     train = next(entry for entry in cleaned if entry["dataset"] == "peyma_arman" and entry["split"] == "train")
     assert train["downloaded"]["rows"] == 18434
     assert train["cleaned_rows"] == 3935  # unique, and not in validation or test
+
+
+def findings(results, name, **detail):
+    """The audit's findings of one kind in the Persian set, those whose detail holds these values."""
+    return [
+        finding
+        for finding in json.loads((results / "ner" / "audit.json").read_text())["findings"]
+        if (finding["id"], finding["dataset"]) == (name, "peyma_arman") and finding["detail"].items() >= detail.items()
+    ]
+
+
+def test_the_audit_names_what_is_wrong_with_the_persian_set(results):
+    (repeated,) = findings(results, "repeated_sentences")
+    copies = repeated["detail"]["sentences_by_copies"]
+    assert set(copies) <= {"3", "6", "9", "12", "15"}, "every sentence stands in it three times, or a multiple of that"
+    assert copies["3"] > 0.98 * sum(copies.values())
+    (leak,) = (finding for finding in findings(results, "duplicates_across", **{"in": "train"}) if finding["split"] == "test")
+    assert round(leak["share"], 3) == 0.967
+    assert round(leak["detail"]["unique_share"], 3) == 0.977
+    assert leak["fix"] == "deduplicate_across"
+    assert leak["fix_on"]
+    assert leak["rows_changed"] > 0
+    assert findings(results, "tag_conventions", separator="_")
+    (silent,) = findings(results, "label_sets", source="arman")
+    assert set(silent["detail"]["silent_about"]) == {"MISC", "DAT", "TIM", "MON", "PCT"}
+    assert findings(results, "near_duplicates_across")
+
+
+def test_the_leak_stands_beside_the_clean_score(results):
+    leaky = json.loads((results / "ner" / "variants" / "as_downloaded" / "metrics.json").read_text())
+    seen = leaky["test_unseen"]["seen"]
+    downloaded = pd.read_parquet(results / "ner" / "variants" / "as_downloaded" / "test.parquet")
+    assert seen["rows"] == len(downloaded)
+    assert seen["copies"] > 0.96 * (downloaded.language == "fa").sum()
+    assert leaky["test_unseen"]["overall"]["sentences"] == seen["rows"] - seen["copies"] - seen["near"]
+    for language in ("en", "fa"):
+        report = (results / "report" / f"report.{language}.md").read_text(encoding="utf-8")
+        assert "ner/variants/as_downloaded/metrics.json" in report
 
 
 def test_the_sizes_are_the_configured_ones(results):

@@ -6,20 +6,34 @@ from pathlib import Path
 import yaml
 
 from lib.report_data import SCORES
+from lib.systems import is_trained
 
 ROOT = Path(__file__).parents[2]
 ARTICLE = "The council of Elmbridge met on Monday. It agreed to open the old library again. Readers had asked for it since 2019."
 REFERENCE = "Elmbridge opens its old library again."
 TYPES = ("PER", "ORG", "LOC", "DAT")
+LANGUAGES = ("en", "fa")
+VARIANTS = {
+    "as_downloaded": {"cleaning": {"deduplicate_across": False, "deduplicate_near": False}},
+    "intersection": {"label_scheme": "intersection"},
+    "en_to_fa": {"train_languages": ["en"]},
+    "my_own": {"dropout": 0.3},
+}
 POINTS = {"lead3": 30, "llama_zero_shot": 22, "llama_few_shot": 26, "smollm2_base": 20, "smollm2_tuned": 28, "smollm2_pruned": 18}
 POINTS |= {"smollm2_retuned": 27, "smollm2_tuned_again": 28.5}
 
 
-def make_run(folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01):
-    """Write a run of the assignment's configuration, cut down, to `folder`; `points` is the ROUGE-1 of each system."""
+def make_run(folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01, overrides=None, languages=LANGUAGES):
+    """Write a run of the assignment's configuration, cut down, to `folder`; `points` is the ROUGE-1 of each system.
+
+    overrides  top keys of the configuration with other values
+    languages  of the tagger's data
+    """
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     config |= {"run": "made_up", "about": {"en": "A made-up run for tests.", "fa": "اجرایی ساختگی برای آزمون‌ها."}}
     config["stand_ins"] = [{"for": {"en": "every model", "fa": "همهٔ مدل‌ها"}, "here": {"en": "nothing", "fa": "هیچ"}}]
+    config["ner"]["variants"] = VARIANTS
+    config |= overrides or {}
     rows = [{"id": f"a{number}", "article": text, "reference": REFERENCE} for number, text in enumerate(articles or [ARTICLE] * 5)]
     write_text(folder / "config.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
     write(
@@ -29,8 +43,8 @@ def make_run(folder, articles=None, predictions="A library opens again.", points
     write(folder / "environment.json", {"python": "3.11.9", "machine": "x86_64", "packages": {"torch": "2.13.0", "pandas": "3.1.1"}})
     for name in ("xlm_roberta", "llama", "smollm2", "roberta_large", "conll2003", "peyma_arman", "cnn_dailymail"):
         write(folder / "assets" / f"{name}.json", asset(name))
-    make_ner(folder / "ner")
-    make_summarization(folder / "summarization", config["summarization"], rows, predictions, points, p)
+    make_ner(folder / "ner", config, languages)
+    make_summarization(folder / "summarization", config["summarization"], rows, predictions, points, p, config["seeds"][1:])
     return folder
 
 
@@ -69,30 +83,55 @@ def interval(value, width):
 # ------------------------------------------------------------------ NER
 
 
-def make_ner(folder):
-    write(folder / "audit.json", AUDIT)
-    write(folder / "cleaning.json", CLEANING)
-    write(folder / "labels.json", {"name": "masked_union", "types": list(TYPES), "labels": ["O"], "sources": SOURCES})
-    write(folder / "training.json", TRAINING)
-    write(folder / "errors.json", {"split": "test", "kinds": {"missed": 3}, "commonest": [ERROR], "confusion": {}})
-    write(folder / "metrics.json", {"validation": split_metrics(0.71), "test": split_metrics(0.68)})
+def make_ner(folder, config, languages):
+    seeds = config["seeds"][1:]
+    write(folder / "audit.json", AUDIT | {"subwords": dict.fromkeys(languages, SUBWORDS)})
+    write(folder / "errors.json", {"split": "test", "kinds": {"missed": 3}, "commonest": [ERROR], "confusion": CONFUSION})
     write_lines(folder / "training_log.jsonl", NER_LOG)
     write(folder / "sentences.json", SENTENCES)
+    make_tagger(folder, seeds, languages, 0.68)
+    for name, variant in config["ner"]["variants"].items():
+        scheme = variant.get("label_scheme", "masked_union")
+        leaky = name == "as_downloaded"
+        make_tagger(folder / "variants" / name, seeds, languages, 0.9 if leaky else 0.5, scheme, leaky)
 
 
-def split_metrics(f1):
-    def block(value, support, accuracy=True):
+def make_tagger(folder, seeds, languages, f1, scheme="masked_union", leaky=False):
+    types = list(TYPES[:3] if scheme == "intersection" else TYPES)
+    write(folder / "cleaning.json", CLEANING | {"label_scheme": scheme})
+    write(folder / "labels.json", {"name": scheme, "types": types, "labels": ["O"], "sources": SOURCES})
+    write(folder / "training.json", TRAINING | {"label_scheme": scheme})
+    for number, place in enumerate((folder, *(folder / "seeds" / str(seed) for seed in seeds))):
+        metrics = {"validation": split_metrics(f1 + 0.03, languages), "test": split_metrics(f1 + number / 100, languages)}
+        if leaky:
+            metrics["test_unseen"] = split_metrics(f1 - 0.3, languages, 90) | {"seen": {"rows": 600, "copies": 350, "near": 70}}
+        write(place / "metrics.json", metrics)
+
+
+def split_metrics(f1, languages, sentences=300):
+    """The first language scores higher than the others; `sentences` of each language."""
+
+    def block(value, support, accuracy=True, sentences=sentences):
         scores = {name: interval(value, 0.03) for name in ("precision", "recall", "f1")}
-        return {**({"accuracy": interval(0.95, 0.01)} if accuracy else {}), **scores, "support": support}
+        sizes = {"support": support, "sentences": sentences, "tokens": 10 * sentences}
+        return {**({"accuracy": interval(0.95, 0.01)} if accuracy else {}), **scores, **sizes}
 
+    by_language = {code: block(f1 - 0.06 if number else f1 + 0.05, 200) for number, code in enumerate(languages)}
+    overall = block(f1, 400, sentences=sentences * len(languages))
     return {
-        "overall": block(f1, 400) | {"loss": 0.21, "outside_annotation": 7},
-        "by_language": {"en": block(f1 + 0.05, 250) | {"by_type": {}}, "fa": block(f1 - 0.06, 150) | {"by_type": {}}},
+        "overall": overall | {"loss": 0.21, "outside_annotation": 7},
+        "by_language": {code: entry | {"by_type": {}} for code, entry in by_language.items()},
         "by_type": {kind: block(f1, 100 if kind != "DAT" else 12, accuracy=False) for kind in TYPES},
-        "majority_baseline": block(0.0, 400) | {"accuracy": interval(0.83, 0.01)},
+        "shared_types": {"types": list(TYPES[:3]), "overall": overall, "by_language": by_language},
+        "majority_baseline": overall | block(0.0, 400) | {"accuracy": interval(0.83, 0.01)},
     }
 
 
+SUBWORDS = {"words": 12000, "subwords": 15600, "per_word": 1.3, "longest": 96}
+CONFUSION = {
+    "labels": [*TYPES, "none"],
+    "counts": [[80, 5, 3, 0, 12], [4, 70, 6, 0, 20], [2, 7, 88, 0, 3], [0, 0, 0, 9, 3], [6, 5, 4, 1, 0]],
+}
 ERROR = {
     "kind": "missed",
     "gold_type": "LOC",
@@ -102,7 +141,12 @@ ERROR = {
         {"row": 1, "language": "en", "source": "conll2003", "tokens": ["in", "Elm", "."], "gold": ["LOC", 1, 2], "predicted": None}
     ],
 }
-SOURCES = {"conll2003": {"dataset": "conll2003", "language": "en", "types": ["PER", "ORG", "LOC"]}}
+SOURCES = {
+    "conll2003": {"dataset": "conll2003", "language": "en", "types": ["PER", "ORG", "LOC"]},
+    "peyma": {"dataset": "peyma_arman", "language": "fa", "types": ["PER", "ORG", "LOC", "DAT"]},
+    "arman": {"dataset": "peyma_arman", "language": "fa", "types": ["PER", "ORG", "LOC"]},
+    "undecided": {"dataset": "peyma_arman", "language": "fa", "types": []},
+}
 TRAINING = {
     "steps": 42,
     "embedding_rows": {"trained": 900, "all": 250002},
@@ -153,6 +197,8 @@ CLEANING = {
             "rule": "…",
             "changes": [{"dataset": "peyma_arman", "split": "train", "rows": 30, "removed": 30, "tokens": 500}],
         },
+        {"step": "deduplicate_near", "on": True, "rule": "…", "changes": []},
+        {"step": "drop_unequal", "on": True, "rule": "…", "changes": []},
         {"step": "repair_bio", "on": False, "rule": "…", "changes": []},
     ],
     "held_out": [],
@@ -191,6 +237,55 @@ AUDIT = {
             "detail": {"in": "train", "unique": 650, "unique_of": 880, "unique_share": 650 / 880, "normalized": 702},
         },
         {
+            "id": "near_duplicates_across",
+            "dataset": "peyma_arman",
+            "split": "test",
+            "unit": "sentences",
+            "count": 40,
+            "of": 900,
+            "share": 40 / 900,
+            "fix": "deduplicate_near",
+            "fix_on": True,
+            "rows_changed": 35,
+            "examples": [{"row": 7, "text": "او در تهران است", "near": "او در تهران بود", "similarity": 0.812}],
+            "detail": {"in": "train", "threshold": 0.8, "characters": 5},
+        },
+        {
+            "id": "near_duplicates_within",
+            "dataset": "conll2003",
+            "split": "train",
+            "unit": "sentences",
+            "count": 6,
+            "of": 900,
+            "share": 6 / 900,
+            "fix": None,
+            "fix_on": None,
+            "rows_changed": None,
+            "examples": [{"row": 8, "text": "Ajax 2 Feyenoord 1", "near": "Ajax 2 Feyenoord 0", "similarity": 0.857}],
+            "detail": {"threshold": 0.8, "characters": 5},
+        },
+        {
+            "id": "source_groups",
+            "dataset": "peyma_arman",
+            "split": None,
+            "unit": "sentences",
+            "count": 400,
+            "of": 2700,
+            "share": 400 / 2700,
+            "fix": "label_scheme",
+            "fix_on": True,
+            "rows_changed": 400,
+            "examples": [],
+            "detail": {
+                "sources": {
+                    "peyma": {"train": 300, "validation": 300, "test": 300},
+                    "arman": {"train": 400, "validation": 500, "test": 500},
+                    "undecided": {"train": 200, "validation": 100, "test": 100},
+                },
+                "undecided": "undecided",
+            },
+        },
+        {
             "id": "one_token_sentences",
             "dataset": "conll2003",
             "split": "train",
@@ -226,7 +321,7 @@ AUDIT = {
 # ------------------------------------------------------------------ summarization
 
 
-def make_summarization(folder, config, rows, predictions, points, p):
+def make_summarization(folder, config, rows, predictions, points, p, seeds):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -237,6 +332,8 @@ def make_summarization(folder, config, rows, predictions, points, p):
     write(folder / "stats.json", STATS)
     for name, system in config["systems"].items():
         make_system(folder / "systems" / name, system, rows, predictions, points[name])
+        for number, seed in enumerate(seeds if is_trained(config["systems"], name) else [], 1):
+            write(folder / "systems" / name / "seeds" / str(seed) / "scores.json", scores_of(points[name] + number / 2, len(rows)))
     make_comparison(folder / "comparison.csv", config, points, len(rows), p)
 
 
@@ -255,8 +352,7 @@ def make_system(folder, system, rows, predictions, points):
             for row in rows
         ],
     )
-    scores = {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES}
-    write(folder / "scores.json", scores | {"n": len(rows)})
+    write(folder / "scores.json", scores_of(points, len(rows)))
     write(folder / "speed.json", SPEED)
     if system["kind"] != "lead":
         write(folder / "generation.json", GENERATION)
@@ -273,6 +369,10 @@ def make_system(folder, system, rows, predictions, points):
         write_text(
             folder / "sparsity.csv", "layer,zeros,weights,sparsity\nmodel.layers.0.mlp,30,100,0.3\nprunable,30,100,0.3\ntotal,30,120,0.25\n"
         )
+
+
+def scores_of(points, count):
+    return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {"n": count}
 
 
 def make_comparison(path, config, points, n, p):

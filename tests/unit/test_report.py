@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import report
 from lib import markdown_html
 from lib.markdown_text import escape, visible
-from lib.report_language import Language
+from lib.report_language import Language, direction
 from report_run import POINTS, ROOT, TYPES, make_run
 
 REQUIREMENTS = yaml.safe_load((ROOT / "report" / "requirements.yaml").read_text(encoding="utf-8"))
@@ -43,7 +43,7 @@ def write_report(run, *, own_answers=None, own_templates=None):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("run"))
+    return make_run(tmp_path_factory.mktemp("run"), overrides={"seeds": [42, 43]})
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,64 @@ def test_warnings_come_from_the_runs_files(texts):
     assert "(no summary was): **SmolLM2-360M, tuned** (4 of 200), " in warnings
 
 
+# ------------------------------------------------------------------ variants, seeds, languages
+
+
+def test_the_leak_stands_beside_the_clean_score(texts):
+    text = texts["en", "md"].split('<a id="N11">')[1].split('<a id="N12">')[0]
+    assert "Of the 600 sentences of its test set, 350 stand in its train as copies, and 70 more have a near-duplicate there." in text
+    assert "| Trained as downloaded | as downloaded | all | 600 | 400 | 0.900 [0.870, 0.930] |" in text
+    assert "| Trained as downloaded | of it, what its train lacks | all | 180 | 400 | 0.600 [0.570, 0.630] |" in text
+    assert "| the tagger | cleaned | all | 600 | 400 | 0.680 [0.650, 0.710] |" in text
+    assert "- Persian: from 300 sentences to the 90 that its train lacks, F1 goes from 0.840 [0.810, 0.870] to 0.540 [0.510, 0.570]" in text
+    assert "The intervals do not overlap: much of the higher score is paid for" in text
+    assert "| `my_own` |" in text and "without one Persian sentence in train" in text
+
+
+def test_a_leak_within_the_noise_is_not_claimed(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    path = copy / "ner" / "variants" / "as_downloaded" / "metrics.json"
+    metrics = json.loads(path.read_text("utf-8"))
+    for language, block in metrics["test_unseen"]["by_language"].items():
+        block["f1"] = metrics["test"]["by_language"][language]["f1"]
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    text = write_report(copy)["en", "md"]
+    assert "this run does not settle how much the copies are worth" in text and "much of the higher score" not in text
+    metrics["test_unseen"] = {"seen": metrics["test_unseen"]["seen"], "overall": None}
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    assert "all that it shows is memory" in write_report(copy)["en", "md"]
+
+
+def test_the_spread_between_seeds_stands_beside_the_interval(texts):
+    text = texts["en", "md"]
+    assert "| the tagger | all | 0.680 | 0.690 | 0.685 | 0.007 | 0.680 [0.650, 0.710] |" in text
+    assert "| `my_own` | Persian | 0.440 | 0.450 | 0.445 | 0.007 |" in text
+    assert "| SmolLM2-360M, tuned | ROUGE-1 | 28.0 | 28.5 | 28.2 | 0.35 | 28.0 [25.0, 31.0] |" in text
+    assert "| Lead-3 | ROUGE-1 |" not in text
+
+
+def test_without_variants_and_seeds_the_report_says_how_to_get_them(tmp_path):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    texts = write_report(make_run(tmp_path / "run", overrides={"seeds": [42], "ner": config["ner"] | {"variants": {}}}))
+    assert "no variant was trained with copies of test sentences left in train" in texts["en", "md"]
+    assert texts["en", "md"].count("More seeds under `seeds` of the configuration") == 2
+    assert texts["fa", "md"].count("بذرهای بیشتر در کلید `seeds` پیکربندی") == 2
+
+
+def test_a_third_language_has_its_name_and_direction(tmp_path):
+    texts = write_report(make_run(tmp_path / "run", languages=("de", "ar")))
+    assert "| German |" in texts["en", "md"] and "| Arabic |" in texts["en", "md"]
+    assert "| آلمانی |" in texts["fa", "md"] and "| عربی |" in texts["fa", "md"]
+    assert [direction(code) for code in ("de", "fa", "ar", "he", "xx-nobody")] == ["ltr", "rtl", "rtl", "rtl", "ltr"]
+
+
+def test_sources_and_near_duplicates_are_shown(texts):
+    text = texts["en", "md"]
+    assert "| `arman` | holds an entity of type `FAC`, `PRO`, `EVE`, or stands in the dataset more than once | 400 | 500 | 500 |" in text
+    assert "stays undecided (400 sentences) and counts as annotating only `PER`, `ORG`, `LOC`" in text
+    assert "near-duplicate: <bdi>Ajax 2 Feyenoord 0</bdi>; similarity: <bdi>0&#46;857</bdi>" in text
+
+
 # ------------------------------------------------------------------ answers and templates of the student's own
 
 
@@ -222,7 +280,7 @@ fence
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
-    folder = make_run(tmp_path_factory.mktemp("hostile"), articles=[HOSTILE] * 5, predictions=HOSTILE)
+    folder = make_run(tmp_path_factory.mktemp("hostile"), articles=[HOSTILE] * 5, predictions=HOSTILE, overrides={"seeds": [42, 43]})
     words = HOSTILE.split()
     tags = ["B-PER", *["O"] * (len(words) - 1)]
     sentence = {"text": HOSTILE, "tokens": words, "tags": tags, "scores": [0.5] * len(words)}
@@ -321,6 +379,9 @@ def test_a_missing_file_is_named_and_nothing_is_written(run, tmp_path, capsys):
         ("summarization/systems/llama_zero_shot/speed.json", "peak_memory_bytes"),
         ("summarization/systems/smollm2_retuned/training.json", "validation_loss.before"),
         ("assets/conll2003.json", "resolved"),
+        ("ner/variants/as_downloaded/metrics.json", "test_unseen.seen"),
+        ("ner/seeds/43/metrics.json", "test.overall.f1"),
+        ("ner/audit.json", "subwords"),
     ],
 )
 def test_a_missing_key_is_named_and_nothing_is_written(run, tmp_path, file, key):

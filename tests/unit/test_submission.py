@@ -20,12 +20,16 @@ TOKEN = "hf_" + "a" * 34
 @pytest.fixture
 def run(tmp_path):
     """A run with a report, a model, and logs that hold what must not leave the machine."""
-    folder = make_run(tmp_path / "results" / "made_up")
+    folder = make_run(tmp_path / "results" / "made_up", overrides={"seeds": [42, 43]})
     for name in ("report.en.md", "report.en.html", "report.fa.md", "report.fa.html"):
         write_text(folder / "report" / name, f"the report, {name}")
     write_text(folder / "summarization" / "systems" / "smollm2_tuned" / "model" / "model.safetensors", "weights")
     write_text(folder / "summarization" / "systems" / "smollm2_tuned" / "model" / "config.json", "{}")
-    write_text(tmp_path / "logs" / "ner_train.log", f"read {Path.cwd()}/results/x.json with {sys.prefix}/bin/python and {TOKEN}\n")
+    write_text(folder / "ner" / "seeds" / "43" / "model" / "config.json", "{}")
+    write_text(
+        tmp_path / "logs" / "ner" / "variants" / "as_downloaded" / "train.log",
+        f"read {Path.cwd()}/results/x.json with {sys.prefix}/bin/python and {TOKEN}\n",
+    )
     write_text(tmp_path / "logs" / "finetune" / "smollm2_tuned.log", f"in {Path.home()}/work\n")
     return folder
 
@@ -59,9 +63,14 @@ def test_the_archive_holds_report_code_and_output(run, tmp_path):
     names = {name.removeprefix("NLP-CA4-00000000/") for name in content}
     assert {"README.md", "report/report.en.html", "report/report.fa.md", "workflow/Snakefile", "workflow/scripts/lib/publish.py"} <= names
     assert {"1-entity-recognition/ner_train.py", "1-entity-recognition/output/ner/metrics.json"} <= names
-    assert {"1-entity-recognition/output/ner/training_log.jsonl", "1-entity-recognition/logs/ner_train.log"} <= names
+    assert {"1-entity-recognition/output/ner/training_log.jsonl", "1-entity-recognition/logs/ner/variants/as_downloaded/train.log"} <= names
     assert {"2-summarization/output/summarization/systems/lead3/scores.json", "2-summarization/logs/finetune/smollm2_tuned.log"} <= names
     assert {"3-pruning/prune.py", "3-pruning/output/summarization/systems/smollm2_pruned/sparsity.csv"} <= names
+    repeated = (
+        "1-entity-recognition/output/ner/seeds/43/metrics.json",
+        "1-entity-recognition/output/ner/variants/my_own/seeds/43/metrics.json",
+    )
+    assert {*repeated, "2-summarization/output/summarization/systems/smollm2_tuned/seeds/43/scores.json"} <= names
     assert not [name for name in names if "safetensors" in name or "parquet" in name or "/model/" in name]
 
 
