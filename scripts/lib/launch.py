@@ -5,6 +5,7 @@ in one of them. The workers run the same script with the same arguments; the fir
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -87,7 +88,7 @@ def _start_workers(processes, tried):
         command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]
         command += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0"]
         out_of_memory, wrong_input = Path(messages) / OUT_OF_MEMORY, Path(messages) / WRONG_INPUT
-        with subprocess.Popen([*command, *sys.argv], env=environment) as launcher:
+        with _stopped_with_us(subprocess.Popen([*command, *sys.argv], env=environment)) as launcher:
             while launcher.poll() is None and not wrong_input.exists():
                 time.sleep(0.2)
             try:
@@ -100,6 +101,22 @@ def _start_workers(processes, tried):
             raise InputError(wrong_input.read_text(encoding="utf-8"))
         if launcher.returncode:
             raise InputError(f"{processes} processes: one of them failed; expected all to end; see the log above for its error")
+
+
+@contextmanager
+def _stopped_with_us(process):
+    """The process is told to stop if we are: workers left to themselves would write their files when nobody expects them."""
+
+    def stop(*_):
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

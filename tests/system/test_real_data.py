@@ -59,12 +59,12 @@ def test_no_test_sentence_is_in_train(results):
     assert train["cleaned_rows"] == 3935  # unique, and not in validation or test
 
 
-def findings(results, name, **detail):
-    """The audit's findings of one kind in the Persian set, those whose detail holds these values."""
+def findings(results, name, dataset="peyma_arman", **detail):
+    """The audit's findings of one kind in a data set, those whose detail holds these values."""
     return [
         finding
         for finding in json.loads((results / "ner" / "audit.json").read_text())["findings"]
-        if (finding["id"], finding["dataset"]) == (name, "peyma_arman") and finding["detail"].items() >= detail.items()
+        if (finding["id"], finding["dataset"]) == (name, dataset) and finding["detail"].items() >= detail.items()
     ]
 
 
@@ -82,7 +82,12 @@ def test_the_audit_names_what_is_wrong_with_the_persian_set(results):
     assert findings(results, "tag_conventions", separator="_")
     (silent,) = findings(results, "label_sets", source="arman")
     assert set(silent["detail"]["silent_about"]) == {"MISC", "DAT", "TIM", "MON", "PCT"}
-    assert findings(results, "near_duplicates_across")
+    near = {
+        (finding["split"], finding["detail"]["in"]): finding["count"]
+        for finding in findings(results, "near_duplicates_across", "conll2003")
+    }
+    assert near == {("test", "train"): 12, ("test", "validation"): 4, ("validation", "train"): 57}
+    assert not findings(results, "near_duplicates_across"), "what resembles a test sentence there is a copy of one"
 
 
 def test_the_leak_stands_beside_the_clean_score(results):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,12 @@ def data(tmp_path_factory):
 
 def train(data, out, processes, training=TRAINING, **flags):
     """Run ner_train.py as the rule does; the process, with both outputs."""
+    command, environment = prepared(data, out, processes, training, **flags)
+    return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+
+
+def prepared(data, out, processes, training=TRAINING, **flags):
+    """Command and environment of a training."""
     out.mkdir(exist_ok=True)
     options = {"alignment": "first", "max-length": 32, "dropout": 0.0, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 1} | flags
     command = [sys.executable, "scripts/ner_train.py", "--backbone", data / "backbone", "--labels", data / "labels.json"]
@@ -50,8 +57,7 @@ def train(data, out, processes, training=TRAINING, **flags):
     command += ["--embedding-rows", "used", "--title", "Tiny XLM-R", "--processes", processes]
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
     command += ["--output", out / "model", "--log", out / "training_log.jsonl", "--summary", out / "training.json"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(list(map(str, command)), cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+    return list(map(str, command)), os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def test_two_processes_train_as_one(data, tmp_path):
@@ -115,3 +121,32 @@ if "KARGAH_TRIED" in os.environ:
     summary = read_json(tmp_path / "out" / "training.json")
     assert (summary["out_of_memory"], summary["batch_size"], summary["gradient_accumulation_steps"]) == ([8], 4, 2)
     assert (summary["effective_batch"], summary["steps"], summary["processes"]) == (8, 4, 2)
+
+
+def test_workers_stop_with_whoever_started_them(data, tmp_path):
+    command, environment = prepared(data, tmp_path / "out", 2, TRAINING | {"num_train_epochs": 1000})
+    mark = {"KARGAH_TEST": str(tmp_path)}  # workers inherit it, so that they can be told from other processes
+    log = tmp_path / "log"
+    with open(log, "w") as stderr, subprocess.Popen(command, cwd=ROOT, env=environment | mark, stdout=stderr, stderr=stderr) as parent:
+        while "training step" not in log.read_text():
+            assert parent.poll() is None, log.read_text()[-3000:]
+            time.sleep(0.5)
+        assert len(marked(tmp_path)) >= 4, "parent, launcher, two workers"
+        parent.terminate()
+    deadline = time.monotonic() + 60
+    while marked(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert not marked(tmp_path)
+    assert not (tmp_path / "out" / "model").exists()
+
+
+def marked(folder):
+    """Processes that were started with the mark of this test."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                found += [process.name] if f"KARGAH_TEST={folder}".encode() in (process / "environ").read_bytes() else []
+            except OSError:  # it has ended, or is another user's
+                pass
+    return found
