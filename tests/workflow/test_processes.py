@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -143,10 +144,7 @@ def test_workers_stop_with_whoever_started_them(data, tmp_path):
 def marked(folder):
     """Processes that were started with the mark of this test."""
     found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                found += [process.name] if f"KARGAH_TEST={folder}".encode() in (process / "environ").read_bytes() else []
-            except OSError:  # it has ended, or is another user's
-                pass
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            found += [process.name] if f"KARGAH_TEST={folder}".encode() in (process / "environ").read_bytes() else []
     return found
