@@ -56,7 +56,7 @@ def test_no_test_sentence_is_in_train(results):
     cleaned = json.loads((results / "ner" / "cleaning.json").read_text())["splits"]
     train = next(entry for entry in cleaned if entry["dataset"] == "peyma_arman" and entry["split"] == "train")
     assert train["downloaded"]["rows"] == 18434
-    assert train["cleaned_rows"] == 3935  # unique, and not in validation or test
+    assert train["cleaned_rows"] == 3932  # 3,935 are unique and not in validation or test; 3 of them differ little from one there
 
 
 def findings(results, name, dataset="peyma_arman", **detail):
