@@ -126,11 +126,11 @@ def fetch_entry(wildcards):
 
 def seed_of(path):
     """The training seed of a system's name or of a tagger's folder: that of its own folder, else the first one."""
-    return config["seeds"][0] if (seed := systems.without_seed(path)[1]) is None else seed
+    return config["seeds"][0] if (seed := systems.split_seed(path)[1]) is None else seed
 
 
 def without_seed(path):
-    return systems.without_seed(path)[0]
+    return systems.split_seed(path)[0]
 
 
 # ------------------------------------------------------------------ named entity recognition

@@ -104,7 +104,7 @@ def given_sentences(args):
     for number, sentence in enumerate(sentences, 1):
         if not isinstance(sentence, dict) or not all(isinstance(sentence.get(key), str) for key in ("language", "text")):
             raise InputError(f"--sentences: sentence {number} is {sentence!r}; expected an object with language and text; correct it")
-        if not sentence["text"].isascii() and any("\ud800" <= char <= "\udfff" for char in sentence["text"]):
+        if any("\ud800" <= char <= "\udfff" for char in sentence["text"]):
             raise InputError(f"sentence {number}: {sentence['text']!r} is not Unicode text; expected UTF-8; convert it")
     return sentences
 

@@ -228,6 +228,13 @@ class Audit:
             for split in dataset.splits.values():
                 yield dataset, split
 
+    def split_pairs(self):
+        """Held-out splits and the splits that must not hold their sentences: (data set, split, other split)."""
+        for dataset in self.datasets:
+            for here, there in (("test", "train"), ("test", "validation"), ("validation", "train")):
+                if here in dataset.splits and there in dataset.splits:
+                    yield dataset, dataset.splits[here], dataset.splits[there]
+
 
 def tag_conventions(audit):
     """Tag names that are not spelled with '-', as seqeval and the other data sets have them."""
@@ -368,33 +375,29 @@ def duplicates_within(audit):
 
 def duplicates_across(audit):
     """Rows of test and validation that stand in train, and of test that stand in validation, by exact tokens."""
-    for dataset in audit.datasets:
-        for here, there in (("test", "train"), ("test", "validation"), ("validation", "train")):
-            if here not in dataset.splits or there not in dataset.splits:
-                continue
-            split, other = dataset.splits[here], dataset.splits[there]
-            leaked, normalized = (np.isin(*both) for both in ((split.digests, other.digests), (dataset.keys(split), dataset.keys(other))))
-            if normalized.any():
-                rows, unique = np.flatnonzero(leaked), len(np.unique(split.digests))
-                unique_leaked = len(np.unique(split.digests[leaked]))
-                yield Finding(
-                    "duplicates_across",
-                    dataset.spec.name,
-                    here,
-                    len(rows),
-                    len(split),
-                    "sentences",
-                    "deduplicate_across",
-                    rows,
-                    dataset.show(split, rows if len(rows) else np.flatnonzero(normalized)),
-                    {
-                        "in": there,
-                        "unique": unique_leaked,
-                        "unique_of": unique,
-                        "unique_share": unique_leaked / unique,
-                        "normalized": int(normalized.sum()),
-                    },
-                )
+    for dataset, split, other in audit.split_pairs():
+        leaked, normalized = (np.isin(*both) for both in ((split.digests, other.digests), (dataset.keys(split), dataset.keys(other))))
+        if normalized.any():
+            rows, unique = np.flatnonzero(leaked), len(np.unique(split.digests))
+            unique_leaked = len(np.unique(split.digests[leaked]))
+            yield Finding(
+                "duplicates_across",
+                dataset.spec.name,
+                split.name,
+                len(rows),
+                len(split),
+                "sentences",
+                "deduplicate_across",
+                rows,
+                dataset.show(split, rows if len(rows) else np.flatnonzero(normalized)),
+                {
+                    "in": other.name,
+                    "unique": unique_leaked,
+                    "unique_of": unique,
+                    "unique_share": unique_leaked / unique,
+                    "normalized": int(normalized.sum()),
+                },
+            )
 
 
 # Similar sentences within a split stay: a split's own scores do not leak from there, and reports and tables repeat their phrases
@@ -413,17 +416,13 @@ def near_duplicates_within(audit):
 
 def near_duplicates_across(audit):
     """Rows of test and validation of which train (for test also validation) holds no copy, but a sentence that differs little."""
-    for dataset in audit.datasets:
-        for here, there in (("test", "train"), ("test", "validation"), ("validation", "train")):
-            if here not in dataset.splits or there not in dataset.splits:
-                continue
-            split, other = dataset.splits[here], dataset.splits[there]
-            index, found = dataset.near(other, *audit.near), {}
-            for number in np.flatnonzero(~np.isin(dataset.keys(split), dataset.keys(other))).tolist():
-                pair = next(index.similar(dataset.words(split, number), dataset.spec.language), None)
-                if pair:
-                    found[number] = pair
-            yield from _near("near_duplicates_across", audit, dataset, split, other, found, "deduplicate_near", {"in": there})
+    for dataset, split, other in audit.split_pairs():
+        index, found = dataset.near(other, *audit.near), {}
+        for number in np.flatnonzero(~np.isin(dataset.keys(split), dataset.keys(other))).tolist():
+            pair = next(index.similar(dataset.words(split, number), dataset.spec.language), None)
+            if pair:
+                found[number] = pair
+        yield from _near("near_duplicates_across", audit, dataset, split, other, found, "deduplicate_near", {"in": other.name})
 
 
 def _near(name, audit, dataset, split, other, found, fix, detail):

@@ -28,7 +28,7 @@ def seed_folder(folder, seed):
     return f"{folder}/seeds/{seed}"
 
 
-def without_seed(folder):
+def split_seed(folder):
     """The folder without that of its training seed, and the seed; None for files of the first seed, which lie in the folder itself."""
     base, _, seed = folder.partition("/seeds/")
     return base, int(seed) if seed else None

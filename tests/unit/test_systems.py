@@ -37,8 +37,8 @@ def test_one_seed_repeats_nothing():
 
 
 def test_the_folder_of_a_seed():
-    assert systems.without_seed(systems.seed_folder("ner/variants/x", 43)) == ("ner/variants/x", 43)
-    assert systems.without_seed("ner") == ("ner", None)
+    assert systems.split_seed(systems.seed_folder("ner/variants/x", 43)) == ("ner/variants/x", 43)
+    assert systems.split_seed("ner") == ("ner", None)
 
 
 def test_a_variant_overrides_single_keys():
