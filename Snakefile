@@ -27,3 +27,4 @@ rule all:
     default_target: True
     input:
         expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
+        expand("<results>/{variant}/{file}.json", variant=ner_variants(), file=["audit", "sentences"]),

@@ -144,7 +144,7 @@ def measure(args, name, folder):
             "log": out / "log.jsonl",
             "summary": out / "training.json",
         }
-        ner_train.main([part for key, value in options.items() for part in (f"--{key}", str(value))])
+        ner_train.main(["--token-steps", *(part for key, value in options.items() for part in (f"--{key}", str(value)))])
         summary = read_json(out / "training.json")
         seconds = [row["seconds"] for row in read_jsonl(out / "log.jsonl") if "seconds" in row]
     return {

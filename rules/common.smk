@@ -141,6 +141,11 @@ def ner_taggers():
     return [*NER_FOLDERS, *(systems.seed_folder(folder, seed) for folder in NER_FOLDERS for seed in systems.extra_seeds(config))]
 
 
+def ner_variants():
+    """The folders of the variants."""
+    return [folder for folder, variant in NER_FOLDERS.items() if variant]
+
+
 def ner_of(wildcards):
     """The settings of the tagger in a folder."""
     return systems.ner_settings(config, NER_FOLDERS[without_seed(wildcards.tagger)])
@@ -163,6 +168,11 @@ def cleaning_flags(wildcards):
     own = ner_of(wildcards)
     languages = f" --train-languages {' '.join(own['train_languages'])}" if own["train_languages"] else ""
     return f"{flags(own, 'label_scheme')} {near_flags(own)} --seed {config['seed']}{languages}"
+
+
+def token_steps(wildcards):
+    """The cleaning steps that change words, those that are on."""
+    return " ".join(step for step in ("normalize_letters", "remove_invisible") if ner_of(wildcards)["cleaning"][step])
 
 
 def tagging_flags(wildcards):

@@ -6,7 +6,7 @@
 #
 #       train.parquet, validation.parquet, test.parquet    the merged data: tokens, ner_tags, language, source
 #       labels.json                        the label scheme: types, labels, and what each source annotates
-#       cleaning.json                      what each cleaning step did
+#       cleaning.json, cleaning_rows.parquet    what each cleaning step did, and what became of each downloaded row
 #       audit.json                         what is wrong with the data sets as downloaded
 #       model/                             the trained tagger
 #       training_log.jsonl, training.json  how it was trained
@@ -25,6 +25,7 @@ rule ner_clean:
         test="<results>/{tagger}/test.parquet",
         labels="<results>/{tagger}/labels.json",
         report="<results>/{tagger}/cleaning.json",
+        rows="<results>/{tagger}/cleaning_rows.parquet",
     log:
         "<logs>/{tagger}/clean.log",
     benchmark:
@@ -45,7 +46,7 @@ rule ner_clean:
     shell:
         "python {input.script[0]} --folders {input.datasets} --datasets {params.datasets:q} --cleaning {params.cleaning:q}"
         " --train {output.train} --validation {output.validation} --test {output.test} --labels {output.labels}"
-        " --report {output.report} {params.flags} 2> {log}"
+        " --report {output.report} --rows {output.rows} {params.flags} 2> {log}"
 
 
 rule ner_audit:
@@ -55,6 +56,7 @@ rule ner_audit:
         datasets=[asset("datasets", name) for name in config["ner"]["datasets"]],
         labels="<results>/{tagger}/labels.json",
         cleaning="<results>/{tagger}/cleaning.json",
+        rows="<results>/{tagger}/cleaning_rows.parquet",
         backbone=backbone,
     output:
         audit="<results>/{tagger}/audit.json",
@@ -76,7 +78,7 @@ rule ner_audit:
         "Auditing the NER data as downloaded ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --folders {input.datasets} --datasets {params.datasets:q} --labels {input.labels}"
-        " --cleaning {input.cleaning} --backbone {input.backbone} --output {output.audit} {params.flags} 2> {log}"
+        " --cleaning {input.cleaning} --rows {input.rows} --backbone {input.backbone} --output {output.audit} {params.flags} 2> {log}"
 
 
 rule ner_train:
@@ -108,7 +110,7 @@ rule ner_train:
         training=lambda w: as_json(ner_of(w)["training"]),
         title=lambda w: config["models"][ner_of(w)["backbone"]]["title"],
         flags=lambda w: flags(ner_of(w), "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
-        + f" --seed {seed_of(w.tagger)}",
+        + f" --seed {seed_of(w.tagger)} --token-steps {token_steps(w)}",
     message:
         "Training the tagger ({wildcards.tagger})"
     shell:

@@ -1,12 +1,13 @@
 r"""Find what is wrong with data sets of tagged sentences as downloaded, count it, and say what was done about it.
 
     python scripts/ner_audit.py --folders CONLL_DIR PERSIAN_DIR --datasets '[{"name": "conll2003", …}, {"name": …}]' \
-        --labels LABELS.json --cleaning CLEANING.json --backbone MODEL_DIR --max-length 512 \
+        --labels LABELS.json --cleaning CLEANING.json --rows ROWS.parquet --backbone MODEL_DIR --max-length 512 \
         --near-threshold 0.8 --near-characters 5 --output AUDIT.json
 
 reads    *_DIR          data sets as the hub lays them out, in the order of --datasets
          LABELS.json    the label scheme, as ner_clean.py writes it
          CLEANING.json  what cleaning did, as ner_clean.py writes it
+         ROWS.parquet   what became of each downloaded row, as ner_clean.py writes it
          MODEL_DIR      the encoder, for its tokenizer
 writes   AUDIT.json     datasets: rows, tokens and different sentences of each split; findings: id, data set, split, count, share,
                         examples, the fix, whether it is on and how many rows it changed; nothing_found: ids of checks without a finding;
@@ -15,15 +16,13 @@ writes   AUDIT.json     datasets: rows, tokens and different sentences of each s
 --datasets holds what ner.datasets of the configuration says, as lists, so that the order of data sets and of sources counts.
 """
 
-from functools import cache
-
 import lib.offline  # noqa: F401
 
 import numpy as np
-from transformers import AutoTokenizer
 
-from lib.audit import Audit, AuditedDataset, Fixes, subwords_per_word
+from lib.audit import Audit, AuditedDataset, Fixes, read_rows, subwords_per_word
 from lib.labels import LabelScheme
+from lib.model_tokenizer import load_tokenizer
 from lib.ner_data import DatasetSpec, RawDataset
 from lib.program import existing_file, existing_folder, json_value, parser, program, progress
 from lib.publish import whole
@@ -38,6 +37,7 @@ def arguments(argv):
     command.add_argument("--datasets", required=True, type=json_value)
     command.add_argument("--labels", required=True, type=existing_file)
     command.add_argument("--cleaning", required=True, type=existing_file)
+    command.add_argument("--rows", required=True, type=existing_file)
     command.add_argument("--backbone", required=True, type=existing_folder)
     command.add_argument("--max-length", required=True, type=int, help="subwords in a window, special tokens included")
     command.add_argument("--near-threshold", required=True, type=float, help="least Jaccard similarity of near-duplicates")
@@ -54,7 +54,7 @@ def main(argv=None):
     args = arguments(argv)
     specs = [DatasetSpec.of(entry) for entry in args.datasets]
     scheme, cleaning = LabelScheme.read(args.labels), read_json(args.cleaning)
-    tokenizer = AutoTokenizer.from_pretrained(args.backbone, local_files_only=True)
+    tokenizer = load_tokenizer(args.backbone)
     datasets = []
     for spec, folder in zip(specs, args.folders, strict=True):
         datasets.append(AuditedDataset(RawDataset(spec, folder)))
@@ -63,7 +63,7 @@ def main(argv=None):
     audit = Audit(datasets, scheme, cleaning, subword_counter(tokenizer), args.max_length, near)
     findings, nothing = audit.run()
     progress(f"{len(findings)} findings")
-    fixes = Fixes(cleaning, scheme)
+    fixes = Fixes(cleaning, scheme, read_rows(args.rows))
     with whole(args.output) as part:
         write_json(
             part,
@@ -77,14 +77,13 @@ def main(argv=None):
 
 
 def subword_counter(tokenizer):
-    """A function from a data set to two arrays over its vocabulary: subwords of each token, and unknown ones among them."""
+    """A function from a list of tokens to two arrays over them: subwords of each token, and unknown ones among them."""
 
-    @cache
-    def count(dataset):
-        sizes, unknown = np.zeros(len(dataset.tokens), dtype=int), np.zeros(len(dataset.tokens), dtype=int)
-        for start in range(0, len(dataset.tokens), BATCH):
+    def count(tokens):
+        sizes, unknown = np.zeros(len(tokens), dtype=int), np.zeros(len(tokens), dtype=int)
+        for start in range(0, len(tokens), BATCH):
             # a word's subwords do not depend on its neighbours where words are given one by one
-            batch = [[token] for token in dataset.tokens[start : start + BATCH]]
+            batch = [[token] for token in tokens[start : start + BATCH]]
             encoded = tokenizer(batch, is_split_into_words=True, add_special_tokens=False, return_attention_mask=False)["input_ids"]
             for code, ids in enumerate(encoded, start):
                 sizes[code], unknown[code] = len(ids), ids.count(tokenizer.unk_token_id)

@@ -3,13 +3,16 @@ r"""Bring data sets of tagged sentences onto one scheme, clean them step by step
     python scripts/ner_clean.py --folders CONLL_DIR PERSIAN_DIR --datasets '[{"name": "conll2003", …}, {"name": …}]' \
         --cleaning '{"drop_empty": true, …}' --label-scheme masked_union \
         --near-threshold 0.8 --near-characters 5 --seed 42 \
-        --train TRAIN.parquet --validation VALIDATION.parquet --test TEST.parquet --labels LABELS.json --report CLEANING.json
+        --train TRAIN.parquet --validation VALIDATION.parquet --test TEST.parquet --labels LABELS.json --report CLEANING.json \
+        --rows ROWS.parquet
 
 reads    *_DIR          data sets as the hub lays them out, in the order of --datasets
 writes   *.parquet      tokens, ner_tags (IOB2 names with '-'), language, source; data sets one after the other, rows in their order
          LABELS.json    the scheme: name, types, labels in the order of their ids, and for each source its data set, language and types
          CLEANING.json  what each step does and did, per data set and split; rows and entities before and after; rows of each source;
                        threshold and n-grams of near-duplicates; languages of train
+         ROWS.parquet   a row a downloaded row, in their order: dataset, split; for each step whether it changed the row or left it out;
+                       held_out (it moved from train to validation); kept (it stands in one of the merged files)
 
 --datasets holds what ner.datasets of the configuration says, as lists, so that the order of data sets and of sources counts.
 Splits are not drawn anew; where a data set has no validation split, a seeded tenth of its train sentences becomes one.
@@ -57,6 +60,7 @@ def arguments(argv):
         command.add_argument(f"--{split}", required=True)
     command.add_argument("--labels", required=True)
     command.add_argument("--report", required=True)
+    command.add_argument("--rows", required=True)
     args = command.parse_args(argv)
     if len(args.folders) != len(args.datasets):
         command.error(f"--folders: found {len(args.folders)} for {len(args.datasets)} data sets; expected one for each")
@@ -75,7 +79,7 @@ def main(argv=None):
     steps = [step for step in RULES if args.cleaning[step]]
     specs = [DatasetSpec.of(entry) for entry in args.datasets]
     scheme = LabelScheme.of(args.label_scheme, specs, args.train_languages)
-    near, report = (args.near_threshold, args.near_characters), Report()
+    near, report, fates = (args.near_threshold, args.near_characters), Report(), Fates()
     with tempfile.TemporaryDirectory() as work, ExitStack() as outputs:
         stores, frames = {}, []  # (data set, split as downloaded) → the file of its rows, cleaned one by one
         for spec, folder in zip(specs, args.folders, strict=True):
@@ -83,10 +87,11 @@ def main(argv=None):
             sources = SourceFinder(raw)
             for split in raw.splits:
                 stores[spec.name, split] = store = Path(work) / f"{len(stores)}.arrow"
-                frames.append(clean_rows(raw, split, sources, scheme, steps, store, report))
+                frames.append(clean_rows(raw, split, sources, scheme, steps, store, report, fates))
                 progress(f"{spec.name} {split}: {len(frames[-1])} rows cleaned")
-        frame = choose_rows(merged(frames), specs, steps, stores, near, args.seed, report)
+        frame = choose_rows(merged(frames), specs, steps, stores, near, args.seed, report, fates)
         frame = sampled(frame, specs, args.train_languages, args.seed, report)
+        fates.mark("kept", frame)
 
         paths = {split: outputs.enter_context(whole(getattr(args, split))) for split in SPLITS}
         for split, path in paths.items():
@@ -97,13 +102,15 @@ def main(argv=None):
         check(paths, steps, scheme, near)
         write_json(outputs.enter_context(whole(args.labels)), scheme.as_dict())
         write_json(outputs.enter_context(whole(args.report)), report.as_dict(scheme, specs, args))
+        fates.write(outputs.enter_context(whole(args.rows)))
 
 
-def clean_rows(raw, split, sources, scheme, steps, store, report):
+def clean_rows(raw, split, sources, scheme, steps, store, report, fates):
     """Write the rows of a split, cleaned one by one, to `store`; return a frame with a line a row that is left."""
     spec, tags_of = raw.spec, TagReader(raw.spec)
     where = spec.name, split
-    columns = {"row": array("i"), "key": array("Q"), "tagging": array("Q"), "length": array("i")}
+    columns = {"row": array("i"), "number": array("i"), "key": array("Q"), "tagging": array("Q"), "length": array("i")}
+    fates.begin(where, len(raw.splits[split]))
     written = 0
     with pa.OSFile(str(store), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         for rows in raw.batches(split):
@@ -112,6 +119,7 @@ def clean_rows(raw, split, sources, scheme, steps, store, report):
                 if "drop_unequal" in steps and len(row.tokens) != len(row.names):
                     report.downloaded(where, None, row.tokens, [])  # which tag is whose is unknown, and so is the source
                     report.changed("drop_unequal", where, rows=1, removed=1, tokens=len(row.tokens))
+                    fates.add("drop_unequal", where, row.number)
                     continue
                 tags = tags_of.read(row, split)
                 source = sources.of(row.tokens, tags)
@@ -119,6 +127,7 @@ def clean_rows(raw, split, sources, scheme, steps, store, report):
                 tokens, tags, changed = clean_row(row.tokens, only(tags, scheme.types), spec.language, steps)
                 for step, count in changed.items():
                     report.changed(step, where, rows=1, removed=step == "drop_empty" and not tokens, tokens=count)
+                    fates.add(step, where, row.number)
                 if not tokens:
                     if "drop_empty" not in steps:
                         raise InputError(
@@ -127,15 +136,17 @@ def clean_rows(raw, split, sources, scheme, steps, store, report):
                         )
                     if not row.tokens:  # there was no token to drop
                         report.changed("drop_empty", where, rows=1, removed=1, tokens=0)
+                        fates.add("drop_empty", where, row.number)
                     continue
                 columns["row"].append(written + len(kept))
+                columns["number"].append(row.number)
                 columns["key"].append(key_of(tokens, spec.language))
-                columns["tagging"].append(tagging_of(tokens, tags))
+                columns["tagging"].append(tagging_of(tokens, tags, spec.language))
                 columns["length"].append(len(tokens))
                 kept.append({"tokens": tokens, "ner_tags": tags, "language": spec.language, "source": source})
             writer.write_table(pa.Table.from_pylist(kept, schema=SCHEMA))
             written += len(kept)
-    types = {"row": np.int32, "key": np.uint64, "tagging": np.uint64, "length": np.int32}
+    types = {"row": np.int32, "number": np.int32, "key": np.uint64, "tagging": np.uint64, "length": np.int32}
     return pd.DataFrame({name: np.array(values, dtype=types[name]) for name, values in columns.items()}).assign(
         dataset=spec.name, downloaded_split=split, split=split
     )
@@ -148,7 +159,7 @@ def merged(frames):
     return frame.astype({"dataset": names, "downloaded_split": pd.CategoricalDtype(SPLITS), "split": pd.CategoricalDtype(SPLITS)})
 
 
-def choose_rows(frame, specs, steps, stores, near, seed, report):
+def choose_rows(frame, specs, steps, stores, near, seed, report, fates):
     """The lines of the rows that the steps leave, with the split that each belongs to."""
     for spec in specs:
         mine = frame["dataset"] == spec.name
@@ -157,12 +168,14 @@ def choose_rows(frame, specs, steps, stores, near, seed, report):
             chosen = held_out(frame.loc[train, "key"].to_numpy(), seed, f"{spec.name}/validation")
             frame.loc[frame.index[train][chosen], "split"] = "validation"
             report.held_out[spec.name] = int(chosen.sum())
+            fates.mark("held_out", frame.loc[frame.index[train][chosen]])
     row_steps = {**ROW_STEPS, "deduplicate_near": lambda frame: deduplicate_near(frame, Sentences(frame, stores, specs), *near)}
     for step, gone in row_steps.items():
         if step in steps:
             removed = gone(frame)
             for where, lines in frame[removed].groupby(["dataset", "split"], sort=False, observed=True):
                 report.changed(step, where, rows=len(lines), removed=len(lines), tokens=int(lines["length"].sum()))
+            fates.mark(step, frame[removed])
             frame = frame[~removed]
             progress(f"{step}: {removed.sum()} rows left out")
     return frame
@@ -228,14 +241,44 @@ def check(paths, steps, scheme, near):
                 assert "repair_bio" not in steps or is_iob2(row["ner_tags"]), row
                 if "deduplicate_near" in steps and split == "test":
                     index.add(len(index), row["tokens"], row["language"])
-                elif "deduplicate_near" in steps:
-                    assert not index.has_match(row["tokens"], row["language"]), (
-                        f"a near-duplicate of a sentence of test is in {split}: {row}"
-                    )
-                keys[split].append(key_of(row["tokens"], row["language"]))
+                key = key_of(row["tokens"], row["language"])
+                keys[split].append(key)
+                if "deduplicate_near" in steps and split != "test":
+                    others = index.matches(row["tokens"], row["language"])
+                    near = [number for number in others if keys["test"][number] != key]
+                    assert not near, f"a near-duplicate of sentence {near[0]} of test is in {split}: {row}"
     if "deduplicate_across" in steps:
         for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
             assert not len(np.intersect1d(keys[one], keys[other])), f"a sentence of {one} is in {other}"
+
+
+class Fates:
+    """What became of each downloaded row: bits of BECAME, two bytes a row."""
+
+    BECAME = (*RULES, "held_out", "kept")
+
+    def __init__(self):
+        self.bits = {}  # (data set, split as downloaded) → an array over its rows
+
+    def begin(self, where, rows):
+        self.bits[where] = np.zeros(rows, dtype=np.uint16)
+
+    def add(self, name, where, row):
+        self.bits[where][row] |= 1 << self.BECAME.index(name)
+
+    def mark(self, name, lines):
+        """The same for all rows that the lines of a frame stand for."""
+        for where, part in lines.groupby(["dataset", "downloaded_split"], sort=False, observed=True):
+            self.bits[where][part["number"].to_numpy()] |= np.uint16(1 << self.BECAME.index(name))
+
+    def write(self, path):
+        names = pa.dictionary(pa.int8(), pa.string())
+        schema = pa.schema([("dataset", names), ("split", names), *((name, pa.bool_()) for name in self.BECAME)])
+        with pq.ParquetWriter(path, schema) as writer:
+            for where, bits in self.bits.items():
+                place = [pa.array([name] * len(bits)).dictionary_encode().cast(names) for name in where]
+                columns = [pa.array((bits >> number & 1).astype(bool)) for number in range(len(self.BECAME))]
+                writer.write_table(pa.Table.from_arrays([*place, *columns], schema=schema))
 
 
 class Report:

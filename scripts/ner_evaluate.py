@@ -15,6 +15,7 @@ writes   METRICS.json       for validation and test: overall, by_language, by_ty
          ERRORS.json        of test: how many errors of each kind and type, the commonest with sentences, and a confusion table of types
 
 A sentence is scored on the types that its source annotates; predicted entities of other types are counted in outside_annotation.
+Intervals are from a bootstrap over different sentences: copies of one are drawn together.
 shared_types are scores on the types that every source annotates, so that taggers with different label schemes compare.
 """
 
@@ -27,11 +28,11 @@ import numpy as np
 import torch
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
-from transformers import AutoTokenizer
 
 from lib.cleaning import key_of
 from lib.device import resolve_precision
 from lib.labels import OUTSIDE, LabelScheme, only
+from lib.model_tokenizer import load_tokenizer
 from lib.near_duplicates import NearDuplicates
 from lib.ner_data import BATCH
 from lib.ner_scores import Scores, compare, confusion
@@ -70,7 +71,7 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     scheme = LabelScheme.read(args.labels)
-    model, tokenizer = load_tagger(args.model), AutoTokenizer.from_pretrained(args.model, local_files_only=True)
+    model, tokenizer = load_tagger(args.model), load_tokenizer(args.model)
     found = [model.config.id2label[number] for number in range(model.config.num_labels)]
     if found != scheme.labels:
         raise InputError(
@@ -139,29 +140,30 @@ def split_metrics(rows, tags, loss, scheme, seed):
     gold = [row["ner_tags"] for row in rows]
     annotated = [scheme.annotated(row["source"]) for row in rows]
     languages = np.array([row["language"] for row in rows])
-    scores = Scores(gold, tags, annotated, scheme.types)
+    keys = np.array([key_of(row["tokens"], row["language"]) for row in rows], dtype=np.uint64)
+    scores = Scores(gold, tags, annotated, scheme.types, keys)
     agree_with_seqeval(scores, gold, tags, annotated)
     overall, by_type = scores.summary(seed)
     by_language = {}
     for language in dict.fromkeys(languages.tolist()):
         block, types = scores.summary(seed, languages == language)
         by_language[language] = block | {"by_type": {name: entry for name, entry in types.items() if entry["support"]}}
-    majority, _ = Scores(gold, [[OUTSIDE] * len(right) for right in gold], annotated, scheme.types).summary(seed)
+    majority, _ = Scores(gold, [[OUTSIDE] * len(right) for right in gold], annotated, scheme.types, keys).summary(seed)
     return {
         "overall": overall | {"loss": loss, "outside_annotation": int(scores.outside.sum())},
         "by_language": by_language,
         "by_type": by_type,
-        "shared_types": shared_types(gold, tags, languages, scheme, seed),
+        "shared_types": shared_types(gold, tags, languages, scheme, seed, keys),
         "majority_baseline": majority,
     }
 
 
-def shared_types(gold, tags, languages, scheme, seed):
+def shared_types(gold, tags, languages, scheme, seed, keys=None):
     """Scores on the types that every source annotates: over all sentences and by language; overall is None without such types."""
     types = [label for label in scheme.types if all(label in scheme.annotated(source) for source in scheme.sources)]
     if not types:
         return {"types": [], "overall": None, "by_language": {}}
-    scores = Scores(gold, tags, [set(types)] * len(gold), types)
+    scores = Scores(gold, tags, [set(types)] * len(gold), types, keys)
     return {
         "types": types,
         "overall": scores.summary(seed)[0],

@@ -11,19 +11,19 @@ writes   SENTENCES.json  for each sentence: language, text, and lists with an en
                          text, in characters), tags (IOB2), scores (the tag's probability)
          SENTENCES.html  a fragment to paste into a page: the texts with their entities marked, right to left where the language is
 
-Prints tokens, tags and scores. Any language goes, also one that the tagger was not trained on. The tagger sees words cleaned as in
-training (letters, invisible characters); tokens and offsets are the text's own.
+Prints tokens, tags and scores. Any language goes, also one that the tagger was not trained on. The tagger sees words cleaned by the steps
+that its training data were (`token_steps` in its config.json); tokens and offsets are the text's own.
 """
 
 from contextlib import ExitStack
+from functools import reduce
 
 import lib.offline  # noqa: F401
 
-from transformers import AutoTokenizer
-
-from lib.cleaning import normalize_letters, remove_invisible
+from lib.cleaning import TOKEN_STEPS
 from lib.device import resolve_precision
 from lib.entity_html import fragment
+from lib.model_tokenizer import load_tokenizer
 from lib.program import InputError, existing_file, json_value, model_folder, parser, program
 from lib.publish import whole
 from lib.records import write_json
@@ -60,11 +60,12 @@ def main(argv=None):
     for number, (sentence, found) in enumerate(zip(sentences, cut, strict=True)):
         if not found:
             raise InputError(f"sentence {number + 1}: no word in {sentence['text']!r}; expected text; remove the sentence")
+    model, tokenizer = load_tagger(args.model), load_tokenizer(args.model)
+    steps = [TOKEN_STEPS[step] for step in model.config.token_steps]
     cleaned = [
-        [remove_invisible(normalize_letters(word, sentence["language"]), sentence["language"]) for word, _, _ in found]
+        [reduce(lambda word, step, language=sentence["language"]: step(word, language), steps, word) for word, _, _ in found]
         for sentence, found in zip(sentences, cut, strict=True)
     ]
-    model, tokenizer = load_tagger(args.model), AutoTokenizer.from_pretrained(args.model, local_files_only=True)
     encoded = list(Encoder(tokenizer, tokenizer.model_max_length).words(cleaned))
     precision = resolve_precision(args.precision)
     tags, scores, _ = tag_words(model, encoded, len(cleaned), Collator(tokenizer.pad_token_id), args.batch_size, precision)

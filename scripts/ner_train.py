@@ -31,13 +31,15 @@ import lib.offline  # noqa: F401
 import pyarrow as pa
 import torch
 from datasets import Dataset
-from transformers import AutoTokenizer, PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from lib import launch
 from lib.alignment import ALIGNMENTS
+from lib.cleaning import TOKEN_STEPS
 from lib.device import device_name, resolve_precision
 from lib.embedding_rows import UsedRows
 from lib.labels import OUTSIDE, LabelScheme
+from lib.model_tokenizer import load_tokenizer
 from lib.ner_data import BATCH
 from lib.ner_scores import Scores
 from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
@@ -71,6 +73,7 @@ def arguments(argv):
     command.add_argument("--head-learning-rate", required=True, type=float, help="of the linear layer; --training has the encoder's")
     command.add_argument("--embedding-rows", required=True, choices=["all", "used"])
     command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
+    command.add_argument("--token-steps", nargs="*", required=True, choices=TOKEN_STEPS, help="cleaning of words, noted for who tags text")
     command.add_argument("--processes", type=int, default=1, help="training processes that share the batch")
     command.add_argument("--seed", required=True, type=int)
     command.add_argument("--title", required=True, help="the name of the encoder, for the model card")
@@ -98,7 +101,7 @@ def run(args, training, batch_size, accumulation):
     precision = resolve_precision(args.precision)
     log(f"{device_name()}, {precision}")
     scheme = LabelScheme.read(args.labels)
-    tokenizer = AutoTokenizer.from_pretrained(args.backbone, local_files_only=True)
+    tokenizer = load_tokenizer(args.backbone)
     tokenizer.model_max_length = args.max_length  # saved with it, so that predictions cut sentences as training does
     with tempfile.TemporaryDirectory() as work:
         data = Data(args, tokenizer, scheme, Path(work) / "windows.arrow")
@@ -207,6 +210,7 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
     """One training from the beginning: the model, its log, and what there is to say of it."""
     set_seed(args.seed)
     model = new_tagger(args.backbone, scheme.labels, args.dropout, data.outside)
+    model.config.token_steps = args.token_steps
     positions = model.config.max_position_embeddings - model.config.pad_token_id - 1
     if args.max_length > positions:
         raise InputError(

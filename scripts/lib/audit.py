@@ -8,11 +8,12 @@ import unicodedata
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
+import pandas as pd
 
-from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, ZWNJ, key_of, normalize_letters, remove_invisible
+from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, TOKEN_STEPS, ZWNJ, key_of, normalize_letters, remove_invisible
 from lib.labels import OUTSIDE, TAG, parse
 from lib.near_duplicates import NearDuplicates
 from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
@@ -27,9 +28,9 @@ DIGITS = {"ascii": "0123456789", "persian": "۰۱۲۳۴۵۶۷۸۹", "arabic_indi
 class Finding:
     """id        what kind of problem
     split     None where the data set as a whole is meant
-    rows      numbers of the rows concerned, where rows are
     count     of what `unit` says, out of `of`
     fix       the step that deals with it, or how else it is dealt with; None if nothing does
+    fixed     the rows that the fix is for, as triples of data set, split and row numbers; None if it is for no rows
     detail    figures that only this kind has
     """
 
@@ -40,7 +41,7 @@ class Finding:
     of: int
     unit: str
     fix: str | None
-    rows: np.ndarray = field(default_factory=lambda: np.array([], dtype=int))
+    fixed: list | None = None
     examples: list = field(default_factory=list)
     detail: dict = field(default_factory=dict)
 
@@ -74,7 +75,7 @@ class Vocabulary(dict):
 
 
 class Split:
-    """Rows of a split as codes of tokens and tags, one after the other, and where each row ends: six bytes a token."""
+    """Rows of a split as codes of tokens and tags, one after the other, where each row ends, and its source: six bytes a token."""
 
     def __init__(self, raw, name, tokens, tags, sources):
         self.name, tags_of = name, TagReader(raw.spec)
@@ -91,8 +92,9 @@ class Split:
         self.codes, self.tag_codes = np.frombuffer(codes, dtype=np.int32), np.frombuffer(tag_codes, dtype=np.int16)
         self.ends, self.tag_ends = np.frombuffer(ends, dtype=np.int64), np.frombuffer(tag_ends, dtype=np.int64)
         self.lengths = np.diff(self.ends)
-        counts = np.bincount(np.array(row_sources, dtype=np.int16) + 1, minlength=len(numbers) + 1)[1:].tolist()
-        self.sources = dict(zip(numbers, counts, strict=True))  # source → rows; one of unequal lengths has none
+        self.row_sources = np.frombuffer(row_sources, dtype=np.int16)  # the number of each row's source; -1 for one of unequal lengths
+        counts = np.bincount(self.row_sources + 1, minlength=len(numbers) + 1)[1:].tolist()
+        self.sources = dict(zip(numbers, counts, strict=True))  # source → rows
 
     def __len__(self):
         return len(self.lengths)
@@ -105,11 +107,11 @@ class Split:
 
     def per_row(self, values):
         """Sums over each row's tokens of a number a code."""
-        sums = np.empty(len(self), dtype=np.int64)
-        for start in range(0, len(self), BLOCK):
-            ends = self.ends[start : start + BLOCK + 1]
-            sums[start : start + BLOCK] = np.diff(np.concatenate([[0], values[self.codes[ends[0] : ends[-1]]].cumsum()])[ends - ends[0]])
-        return sums
+        return _sums(values, self.codes, self.ends)
+
+    def per_tagged_row(self, values):
+        """Sums over each row's tags of a number a code."""
+        return _sums(values, self.tag_codes, self.tag_ends)
 
     def counts(self, vocabulary):
         """How often each code of a vocabulary of this size stands in the split."""
@@ -131,6 +133,15 @@ class Split:
         return np.fromiter(map(function, range(len(self))), dtype=np.uint64, count=len(self))
 
 
+def _sums(values, codes, ends):
+    """Sums of a number a code over the codes between each end and the next."""
+    sums = np.empty(len(ends) - 1, dtype=np.int64)
+    for start in range(0, len(sums), BLOCK):
+        block = ends[start : start + BLOCK + 1]
+        sums[start : start + BLOCK] = np.diff(np.concatenate([[0], values[codes[block[0] : block[-1]]].cumsum()])[block - block[0]])
+    return sums
+
+
 class AuditedDataset:
     """A data set, its vocabulary of tokens and of tags, and its splits."""
 
@@ -139,7 +150,8 @@ class AuditedDataset:
         vocabulary, tags, sources = Vocabulary(), Vocabulary(), SourceFinder(raw)
         self.splits = {name: Split(raw, name, vocabulary, tags, sources) for name in raw.splits}
         self.tokens, self.tags = list(vocabulary), list(tags)
-        self.parsed = [parse(tag) for tag in self.tags]
+        self.parsed = [_parsed(tag) for tag in self.tags]
+        self.types = [raw.spec.labels.get(label) for _, label in self.parsed]  # of the common scheme
         self._keys, self._near = {}, {}
 
     def words(self, split, number):
@@ -185,6 +197,14 @@ class AuditedDataset:
         return examples
 
 
+def _parsed(tag):
+    """What `parse` says, and a prefix of its own for what is no tag; such a row has more or fewer tags than tokens, or cleaning failed."""
+    try:
+        return parse(tag)
+    except ValueError:
+        return "?", None
+
+
 def short(text):
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
 
@@ -205,13 +225,14 @@ class Audit:
     """datasets  AuditedDatasets, in the order of the configuration
     scheme    the LabelScheme
     cleaning  the report of ner_clean.py
-    subwords  function: AuditedDataset → for each token of its vocabulary the number of its subwords, and how many are the unknown one
+    subwords  function: list of tokens → two arrays over them: the number of its subwords, and how many of them are the unknown one
     near      least similarity of near-duplicates, and characters of the n-grams of which it is the Jaccard similarity
     """
 
     def __init__(self, datasets, scheme, cleaning, subwords, max_length, near):
-        self.datasets, self.scheme, self.cleaning, self.subwords, self.max_length = datasets, scheme, cleaning, subwords, max_length
+        self.datasets, self.scheme, self.cleaning, self.count_subwords, self.max_length = datasets, scheme, cleaning, subwords, max_length
         self.near = near
+        self.subwords = cache(lambda dataset: subwords(dataset.tokens))
 
     def run(self):
         """Findings in the order of the checks, and the ids of the checks that found nothing."""
@@ -223,37 +244,48 @@ class Audit:
                 nothing.append(check.__name__)
         return findings, nothing
 
+    def is_on(self, step):
+        return next(entry["on"] for entry in self.cleaning["steps"] if entry["step"] == step)
+
     def splits(self):
         for dataset in self.datasets:
             for split in dataset.splits.values():
                 yield dataset, split
 
     def split_pairs(self):
-        """Held-out splits and the splits that must not hold their sentences: (data set, split, other split)."""
+        """Held-out splits and the splits that must not hold their sentences: (data set, split, other data set, other split).
+
+        Other data sets of the same language count as well.
+        """
         for dataset in self.datasets:
-            for here, there in (("test", "train"), ("test", "validation"), ("validation", "train")):
-                if here in dataset.splits and there in dataset.splits:
-                    yield dataset, dataset.splits[here], dataset.splits[there]
+            for other in sorted(self.datasets, key=lambda other: other is not dataset):
+                if other.spec.language == dataset.spec.language:
+                    for here, there in (("test", "train"), ("test", "validation"), ("validation", "train")):
+                        if here in dataset.splits and there in other.splits:
+                            yield dataset, dataset.splits[here], other, other.splits[there]
+
+
+def all_rows(dataset, chosen=None):
+    """All rows of a data set, or those that a function from split to row numbers chooses, as triples for `Finding.fixed`."""
+    return [(dataset, split, np.arange(len(split)) if chosen is None else chosen(split)) for split in dataset.splits.values()]
 
 
 def tag_conventions(audit):
     """Tag names that are not spelled with '-', as seqeval and the other data sets have them."""
     for dataset in audit.datasets:
-        other = [tag for tag, (prefix, _) in zip(dataset.tags, dataset.parsed, strict=True) if prefix != "O" and tag[1] != "-"]
+        other = [tag for tag, (prefix, _) in zip(dataset.tags, dataset.parsed, strict=True) if prefix in ("B", "I") and tag[1] != "-"]
         if other:
             concerned = np.array([tag in other for tag in dataset.tags])
-            rows = sum(
-                int(np.count_nonzero(np.diff(np.concatenate([[0], concerned[split.tag_codes].cumsum()])[split.tag_ends])))
-                for split in dataset.splits.values()
-            )
+            rows = all_rows(dataset, lambda split, concerned=concerned: np.flatnonzero(split.per_tagged_row(concerned)))
             yield Finding(
                 "tag_conventions",
                 dataset.spec.name,
                 None,
-                rows,
+                sum(len(numbers) for _, _, numbers in rows),
                 sum(map(len, dataset.splits.values())),
                 "sentences",
                 "unify_tags",
+                rows,
                 examples=[{"tag": tag} for tag in sorted(other)[:EXAMPLES]],
                 detail={"separator": other[0][1], "tags": len(other)},
             )
@@ -290,18 +322,20 @@ def label_sets(audit):
     """Sources that leave types of the common scheme untagged, so that their O is silent about them."""
     union = list(dict.fromkeys(label for dataset in audit.datasets for source in dataset.spec.sources for label in source.types))
     for dataset in audit.datasets:
-        for source in dataset.spec.sources:
+        for number, source in enumerate(dataset.spec.sources):
             untagged = [label for label in union if label not in source.types]
-            rows = sum(split.sources[source.name] for split in dataset.splits.values())
-            if untagged and rows:
+            rows = all_rows(dataset, lambda split, number=number: np.flatnonzero(split.row_sources == number))
+            count = sum(len(numbers) for _, _, numbers in rows)
+            if untagged and count:
                 yield Finding(
                     "label_sets",
                     dataset.spec.name,
                     None,
-                    rows,
+                    count,
                     sum(map(len, dataset.splits.values())),
                     "sentences",
                     "label_scheme",
+                    rows,
                     detail={"source": source.name, "annotates": list(source.types), "silent_about": untagged},
                 )
 
@@ -314,6 +348,7 @@ def source_groups(audit):
                 source.name: {name: split.sources[source.name] for name, split in dataset.splits.items()} for source in dataset.spec.sources
             }
             rows, undecided = sum(map(len, dataset.splits.values())), sum(counts[dataset.spec.sources[-1].name].values())
+            last = len(dataset.spec.sources) - 1
             yield Finding(
                 "source_groups",
                 dataset.spec.name,
@@ -322,6 +357,7 @@ def source_groups(audit):
                 rows,
                 "sentences",
                 "label_scheme",
+                all_rows(dataset, lambda split, last=last: np.flatnonzero(split.row_sources == last)),
                 detail={"sources": counts, "undecided": dataset.spec.sources[-1].name},
             )
 
@@ -331,14 +367,15 @@ def missing_split(audit):
         missing = [split for split in SPLITS if split not in dataset.splits]
         if missing:
             examples = [{"split": split} for split in missing]
-            yield Finding("missing_split", dataset.spec.name, None, len(missing), len(SPLITS), "splits", "hold_out", examples=examples)
+            rows = all_rows(dataset)
+            yield Finding("missing_split", dataset.spec.name, None, len(missing), len(SPLITS), "splits", "hold_out", rows, examples)
 
 
 def repeated_sentences(audit):
     """Sentences that the data set holds more than once, in whichever splits, by exact tokens."""
     for dataset in audit.datasets:
         digests = np.concatenate([split.digests for split in dataset.splits.values()])
-        _, copies = np.unique(digests, return_counts=True)
+        sentences, copies = np.unique(digests, return_counts=True)
         if len(copies) < len(digests):
             histogram = {str(number): int(count) for number, count in zip(*np.unique(copies, return_counts=True), strict=True)}
             yield Finding(
@@ -349,6 +386,7 @@ def repeated_sentences(audit):
                 len(digests),
                 "sentences",
                 "deduplicate_within",
+                all_rows(dataset, lambda split, repeated=sentences[copies > 1]: np.flatnonzero(np.isin(split.digests, repeated))),
                 detail={"unique": len(copies), "sentences_by_copies": histogram},
             )
 
@@ -356,9 +394,11 @@ def repeated_sentences(audit):
 def duplicates_within(audit):
     """Rows that repeat an earlier row of their split, by exact tokens; `normalized`: also but for letters, spaces, invisible characters."""
     for dataset, split in audit.splits():
-        repeats, normalized = _repeats(split.digests), _repeats(dataset.keys(split))
+        keys = dataset.keys(split)
+        repeats, normalized = _repeats(split.digests), _repeats(keys)
         if normalized.any():
             rows = np.flatnonzero(repeats)
+            copies = np.flatnonzero(np.isin(keys, keys[normalized]))
             yield Finding(
                 "duplicates_within",
                 dataset.spec.name,
@@ -367,7 +407,7 @@ def duplicates_within(audit):
                 len(split),
                 "sentences",
                 "deduplicate_within",
-                rows,
+                [(dataset, split, copies)],
                 dataset.show(split, rows if len(rows) else np.flatnonzero(normalized)),
                 {"unique": len(split) - len(rows), "normalized": int(normalized.sum())},
             )
@@ -375,29 +415,55 @@ def duplicates_within(audit):
 
 def duplicates_across(audit):
     """Rows of test and validation that stand in train, and of test that stand in validation, by exact tokens."""
-    for dataset, split, other in audit.split_pairs():
-        leaked, normalized = (np.isin(*both) for both in ((split.digests, other.digests), (dataset.keys(split), dataset.keys(other))))
-        if normalized.any():
-            rows, unique = np.flatnonzero(leaked), len(np.unique(split.digests))
-            unique_leaked = len(np.unique(split.digests[leaked]))
-            yield Finding(
-                "duplicates_across",
-                dataset.spec.name,
-                split.name,
-                len(rows),
-                len(split),
-                "sentences",
-                "deduplicate_across",
-                rows,
-                dataset.show(split, rows if len(rows) else np.flatnonzero(normalized)),
-                {
-                    "in": other.name,
-                    "unique": unique_leaked,
-                    "unique_of": unique,
-                    "unique_share": unique_leaked / unique,
-                    "normalized": int(normalized.sum()),
-                },
-            )
+    for dataset, split, other_set, other in audit.split_pairs():
+        if other_set is dataset:
+            leaked, normalized = (np.isin(*both) for both in ((split.digests, other.digests), (dataset.keys(split), dataset.keys(other))))
+            if normalized.any():
+                rows, unique = np.flatnonzero(leaked), len(np.unique(split.digests))
+                unique_leaked = len(np.unique(split.digests[leaked]))
+                yield Finding(
+                    "duplicates_across",
+                    dataset.spec.name,
+                    split.name,
+                    len(rows),
+                    len(split),
+                    "sentences",
+                    "deduplicate_across",
+                    [(dataset, other, np.flatnonzero(np.isin(dataset.keys(other), dataset.keys(split))))],
+                    dataset.show(split, rows if len(rows) else np.flatnonzero(normalized)),
+                    {
+                        "in": other.name,
+                        "unique": unique_leaked,
+                        "unique_of": unique,
+                        "unique_share": unique_leaked / unique,
+                        "normalized": int(normalized.sum()),
+                    },
+                )
+
+
+def duplicates_between(audit):
+    """Rows that another data set of the language holds too, by normalized text: in the same split, or where it must not."""
+    for place, dataset in enumerate(audit.datasets):
+        for other_set in audit.datasets[:place]:
+            if other_set.spec.language == dataset.spec.language:
+                for name in SPLITS:
+                    if name in dataset.splits and name in other_set.splits:
+                        yield from _between(dataset, dataset.splits[name], other_set, other_set.splits[name], "deduplicate_within", dataset)
+    for dataset, split, other_set, other in audit.split_pairs():
+        if other_set is not dataset:
+            yield from _between(dataset, split, other_set, other, "deduplicate_across", other_set)
+
+
+def _between(dataset, split, other_set, other, fix, losing):
+    """A finding of the rows of one split that another one holds; `losing` is the data set out of which copies leave."""
+    rows = np.flatnonzero(np.isin(dataset.keys(split), other_set.keys(other)))
+    if len(rows):
+        here, there = (dataset, split), (other_set, other)
+        (one, one_split), (two, two_split) = (here, there) if losing is dataset else (there, here)
+        fixed = [(one, one_split, np.flatnonzero(np.isin(one.keys(one_split), two.keys(two_split))))]
+        detail = {"in": other.name, "in_dataset": other_set.spec.name}
+        examples = dataset.show(split, rows)
+        yield Finding("duplicates_between", dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, fixed, examples, detail)
 
 
 # Similar sentences within a split stay: a split's own scores do not leak from there, and reports and tables repeat their phrases
@@ -411,30 +477,35 @@ def near_duplicates_within(audit):
             pair = next(index.similar(words, dataset.spec.language, lambda numbers, number=number: numbers < number), None)
             if pair:
                 found[number] = pair
-        yield from _near("near_duplicates_within", audit, dataset, split, split, found, None, {})
+        yield from _near("near_duplicates_within", audit, (dataset, split), (dataset, split), found, None, None, {})
 
 
 def near_duplicates_across(audit):
     """Rows of test and validation of which train (for test also validation) holds no copy, but a sentence that differs little."""
-    for dataset, split, other in audit.split_pairs():
-        index, found = dataset.near(other, *audit.near), {}
-        for number in np.flatnonzero(~np.isin(dataset.keys(split), dataset.keys(other))).tolist():
-            pair = next(index.similar(dataset.words(split, number), dataset.spec.language), None)
-            if pair:
-                found[number] = pair
-        yield from _near("near_duplicates_across", audit, dataset, split, other, found, "deduplicate_near", {"in": other.name})
+    for dataset, split, other_set, other in audit.split_pairs():
+        index, found, similar = other_set.near(other, *audit.near), {}, set()
+        for number in np.flatnonzero(~np.isin(dataset.keys(split), other_set.keys(other))).tolist():
+            pairs = list(index.similar(dataset.words(split, number), dataset.spec.language))
+            if pairs:
+                found[number] = pairs[0]
+                similar.update(near for near, _ in pairs)
+        keys = other_set.keys(other)  # the index holds one copy of each sentence
+        fixed = [(other_set, other, np.flatnonzero(np.isin(keys, keys[sorted(similar)])))]
+        detail = {"in": other.name} | ({"in_dataset": other_set.spec.name} if other_set is not dataset else {})
+        yield from _near("near_duplicates_across", audit, (dataset, split), (other_set, other), found, "deduplicate_near", fixed, detail)
 
 
-def _near(name, audit, dataset, split, other, found, fix, detail):
-    """A finding of rows, each with the number of a row of `other` and the similarity: {number: (number, similarity)}."""
+def _near(name, audit, here, there, found, fix, fixed, detail):
+    """A finding of rows, each with the number of a row over there and the similarity: {number: (number, similarity)}."""
+    (dataset, split), (other_set, other) = here, there
     if found:
         rows = np.array(list(found))
         examples = [
-            example | {"near": dataset.text(other, near), "similarity": round(similarity, 3)}
+            example | {"near": other_set.text(other, near), "similarity": round(similarity, 3)}
             for example, (near, similarity) in zip(dataset.show(split, rows), found.values(), strict=False)
         ]
         detail = detail | dict(zip(("threshold", "characters"), audit.near, strict=True))
-        yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, rows, examples, detail)
+        yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, fixed, examples, detail)
 
 
 def with_tags(dataset, split, rows):
@@ -448,12 +519,9 @@ def with_tags(dataset, split, rows):
 def conflicting_tags(audit):
     """Rows with the same tokens and different tags in one split."""
     for dataset, split in audit.splits():
-        pairs = np.unique(np.stack([split.digests, split.tag_digests], axis=1), axis=0)
-        sentences, taggings = np.unique(pairs[:, 0], return_counts=True)
-        rows = np.flatnonzero(np.isin(split.digests, sentences[taggings > 1]))
+        rows, sentences = _conflicts(split.digests, split.tag_digests)
         if len(rows):
-            rows = rows[np.argsort(split.digests[rows], kind="stable")]
-            examples = with_tags(dataset, split, rows)
+            examples = with_tags(dataset, split, rows[np.argsort(split.digests[rows], kind="stable")])
             yield Finding(
                 "conflicting_tags",
                 dataset.spec.name,
@@ -462,10 +530,49 @@ def conflicting_tags(audit):
                 len(split),
                 "sentences",
                 "resolve_conflicts",
-                np.sort(rows),
+                [(dataset, split, rows)],
                 examples,
-                {"different_sentences": int((taggings > 1).sum())},
+                {"different_sentences": sentences},
             )
+
+
+def conflicting_tags_across(audit):
+    """Rows that another split of the data set tags differently: of such a sentence, the split that comes first in the chain keeps it."""
+    for dataset in audit.datasets:
+        splits = list(dataset.splits.values())
+        digests, tags = (np.concatenate([getattr(split, name) for split in splits]) for name in ("digests", "tag_digests"))
+        places = np.repeat(np.arange(len(splits), dtype=np.uint64), list(map(len, splits)))
+        # a sentence that is tagged differently somewhere, and stands in several splits
+        concerned = np.intersect1d(digests[_conflicts(digests, tags)[0]], digests[_conflicts(digests, places)[0]])
+        alike = np.unique(np.stack([digests, places, tags], axis=1), axis=0)
+        # of these, those whose taggings are not the same set in each of their splits
+        taggings = {}
+        for sentence, place, tagging in alike[np.isin(alike[:, 0], concerned)].tolist():
+            taggings.setdefault(sentence, {}).setdefault(place, set()).add(tagging)
+        differ = [sentence for sentence, by_split in taggings.items() if len(set(map(frozenset, by_split.values()))) > 1]
+        differ = np.array(differ, dtype=np.uint64)
+        rows = all_rows(dataset, lambda split, differ=differ: np.flatnonzero(np.isin(split.digests, differ)))
+        if len(differ):
+            examples = [{"split": split.name} | example for _, split, numbers in rows for example in with_tags(dataset, split, numbers[:2])]
+            yield Finding(
+                "conflicting_tags_across",
+                dataset.spec.name,
+                None,
+                sum(len(numbers) for _, _, numbers in rows),
+                len(digests),
+                "sentences",
+                "deduplicate_across",
+                rows,
+                examples[:EXAMPLES],
+                {"different_sentences": len(differ)},
+            )
+
+
+def _conflicts(sentences, values):
+    """Numbers of the rows whose sentence stands with several values, and how many different sentences these are."""
+    pairs = np.unique(np.stack([sentences, values], axis=1), axis=0)
+    found, counts = np.unique(pairs[:, 0], return_counts=True)
+    return np.flatnonzero(np.isin(sentences, found[counts > 1])), int((counts > 1).sum())
 
 
 def invalid_bio(audit):
@@ -488,7 +595,7 @@ def invalid_bio(audit):
                 len(split),
                 "sentences",
                 "repair_bio",
-                rows,
+                [(dataset, split, rows)],
                 examples,
                 {"tokens": int(orphans.sum()), "type_changes": int((orphans & (previous > 0)).sum())},
             )
@@ -531,10 +638,26 @@ def long_sentences(audit):
 
 def no_subwords(audit):
     """Tokens that the tokenizer maps to nothing."""
+    steps = [step for step in TOKEN_STEPS if audit.is_on(step)]
     for dataset, split in audit.splits():
         sizes, unknown = audit.subwords(dataset)
         detail = {"with_unknown_subwords": int(split.counts(len(dataset.tokens))[unknown > 0].sum())}
-        yield from _tokens("no_subwords", dataset, split, sizes == 0, "unknown_token", detail)
+        # what is left of them after cleaning: nothing, something that has subwords, or a token that still has none
+        places = np.flatnonzero((sizes == 0) & (split.counts(len(dataset.tokens)) > 0))
+        left = [cleaned(dataset.tokens[place], dataset.spec.language, steps) for place in places]
+        still = np.zeros(len(sizes), dtype=bool)
+        still[places] = [
+            size == 0 and (token.strip() != "" or not audit.is_on("drop_empty"))
+            for token, size in zip(left, audit.count_subwords(left)[0], strict=True)
+        ]
+        rows = np.flatnonzero(split.per_row(still))
+        yield from _tokens("no_subwords", dataset, split, sizes == 0, "unknown_token", detail, [(dataset, split, rows)])
+
+
+def cleaned(token, language, steps):
+    for step in steps:
+        token = TOKEN_STEPS[step](token, language)
+    return token
 
 
 def letter_variants(audit):
@@ -586,7 +709,7 @@ def class_imbalance(audit):
         entities = Counter()
         for count, (prefix, label) in zip(tags, dataset.parsed, strict=True):
             if prefix == "B":
-                entities[dataset.spec.labels[label]] += int(count)
+                entities[dataset.spec.labels.get(label, label)] += int(count)
         if outside:
             detail = {"entities": dict(entities.most_common())}
             yield Finding(
@@ -628,9 +751,11 @@ CHECKS = (
     repeated_sentences,
     duplicates_within,
     duplicates_across,
+    duplicates_between,
     near_duplicates_within,
     near_duplicates_across,
     conflicting_tags,
+    conflicting_tags_across,
     invalid_bio,
     unequal_lengths,
     empty_tokens,
@@ -656,18 +781,19 @@ def _repeats(keys):
 
 def _rows(audit, name, dataset, split, rows, fix, detail=None):
     if len(rows):
-        yield Finding(
-            name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, rows, dataset.show(split, rows), detail or {}
-        )
+        fixed = [(dataset, split, rows)] if fix else None
+        examples = dataset.show(split, rows)
+        yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, fixed, examples, detail or {})
 
 
-def _tokens(name, dataset, split, flags, fix, detail=None):
-    """A finding of the rows that hold a token of the vocabulary with a flag."""
+def _tokens(name, dataset, split, flags, fix, detail=None, fixed=None):
+    """A finding of the rows that hold a token of the vocabulary with a flag; `fixed`: other rows that the fix is for."""
     rows = np.flatnonzero(split.per_row(flags.astype(int)))
     if len(rows):
         detail = {"tokens": int(split.counts(len(dataset.tokens))[flags].sum())} | (detail or {})
         examples = dataset.show_tokens(split, rows, flags)
-        yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, rows, examples, detail)
+        fixed = (fixed or [(dataset, split, rows)]) if fix else None
+        yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, fixed, examples, detail)
 
 
 def _characters(dataset, split, flags, test):
@@ -698,28 +824,44 @@ def subwords_per_word(audit):
 
 
 class Fixes:
-    """What was done about each finding: steps of ner_clean.py by its report, and what other parts of the workflow do."""
+    """What was done about each finding, by what became of its rows: by a step of ner_clean.py, or by another part of the workflow.
 
-    ELSEWHERE = ("unify_tags", "split_between_words", "unknown_token", "entity_scores", "intervals")
+    rows  the table that ner_clean.py writes: dataset, split, and for each downloaded row what became of it
+    """
 
-    def __init__(self, cleaning, scheme):
-        self.scheme, self.held_out = scheme, {entry["dataset"]: entry["rows"] for entry in cleaning["held_out"]}
+    def __init__(self, cleaning, scheme, rows):
+        self.scheme, self.rows = scheme, rows
         self.on = {step["step"]: step["on"] for step in cleaning["steps"]}
-        self.changed = {
-            (step["step"], change["dataset"], change["split"]): change["rows"] for step in cleaning["steps"] for change in step["changes"]
-        }
 
     def of(self, finding):
         """Whether the fix of a finding is on (None without a fix), and how many rows it changed (None if it changes no rows)."""
         if finding.fix is None:
             return None, None
+        is_on = self.scheme.name != "union" if finding.fix == "label_scheme" else self.on.get(finding.fix, True)
+        if finding.fixed is None:
+            return is_on, None
+        return is_on, sum(int(self._changed(finding, *rows).sum()) for rows in finding.fixed) if is_on else 0
+
+    def _changed(self, finding, dataset, split, numbers):
+        """A boolean for each of these rows: whether the fix changed it, or left it out."""
+        became = self.rows[dataset.spec.name, split.name]
+        if finding.id == "repeated_sentences":  # copies leave by any of the steps that choose among rows
+            return np.logical_or.reduce([became[step][numbers] for step in ROW_STEPS])
         if finding.fix in RULES:
-            # copies in all splits leave by any of the steps that choose among rows, and copies of a split's sentences leave other splits
-            steps = ROW_STEPS if finding.id == "repeated_sentences" else [finding.fix]
-            splits = SPLITS if finding.split is None or finding.fix in ("deduplicate_across", "deduplicate_near") else [finding.split]
-            return self.on[finding.fix], sum(self.changed.get((step, finding.dataset, split), 0) for step in steps for split in splits)
+            return became[finding.fix][numbers]
         if finding.fix == "hold_out":
-            return True, self.held_out[finding.dataset]
-        if finding.fix == "label_scheme":
-            return self.scheme.name != "union", finding.count if self.scheme.name != "union" else 0
-        return True, finding.count if finding.unit == "sentences" and finding.fix != "entity_scores" else None
+            return became["held_out"][numbers]
+        kept = became["kept"][numbers]  # training and evaluation do the rest, with the sentences that they are given
+        if finding.fix == "label_scheme" and self.scheme.name == "intersection":
+            lost = np.array([label not in (None, *self.scheme.types) for label in dataset.types])
+            return kept & (split.per_tagged_row(lost)[numbers] > 0)
+        return kept
+
+
+def read_rows(path):
+    """The table of ner_clean.py as {(data set, split): {column: an array of booleans over the rows}}."""
+    table = pd.read_parquet(path)
+    return {
+        where: {name: part[name].to_numpy() for name in part.columns[2:]}
+        for where, part in table.groupby(["dataset", "split"], sort=False, observed=True)
+    }

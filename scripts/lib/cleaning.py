@@ -23,12 +23,12 @@ RULES = {
     "drop_empty": "tokens without a character dropped, an entity that began there begins at its next token; "
     "sentences without a token dropped",
     "repair_bio": "an I- tag that goes on with nothing becomes B-",
-    "resolve_conflicts": "of a sentence that a split holds with several taggings, the copies with the commonest one stay; "
+    "resolve_conflicts": "of a sentence that a split of a data set holds with several taggings, the copies with the commonest one stay; "
     "on a tie, those with the first",
-    "deduplicate_within": "of a sentence that a split holds more than once, the first copy stays",
+    "deduplicate_within": "of a sentence that a split holds more than once, in whichever data sets, the first copy stays",
     "deduplicate_across": "test keeps its sentences; copies of them leave validation and train, and copies of validation's leave train",
     "deduplicate_near": "test keeps its sentences; sentences of validation and train that differ little from one of them leave, "
-    "and those of train that differ little from one of validation",
+    "and those of train that differ little from one of validation; copies are deduplicate_across's",
 }
 HELD_OUT = 0.1  # of the sentences of train, where a data set has no validation split
 
@@ -111,9 +111,9 @@ def key_of(tokens, language):
     return digest(bare_text(tokens, language))
 
 
-def tagging_of(tokens, tags):
-    """A digest of how a sentence is cut into tokens and tagged."""
-    return digest(SEPARATOR.join([*map(str, map(len, tokens)), *tags]))
+def tagging_of(tokens, tags, language):
+    """A digest of how a sentence is cut into tokens and tagged, which copies share that are cut and tagged alike."""
+    return digest(SEPARATOR.join([*(str(len(_bare(token, language))) for token in tokens), *tags]))
 
 
 # ------------------------------------------------------------------ rows
@@ -175,6 +175,7 @@ def is_iob2(tags):
 
 
 def resolve_conflicts(frame):
+    """In each data set by itself: annotators of another one followed other guidelines and tagged other types."""
     group = ["dataset", "split", "key"]
     lines = frame[[*group, "tagging"]].assign(line=np.arange(len(frame)))
     taggings = lines.groupby([*group, "tagging"], sort=False, observed=True)["line"].agg(copies="size", first="min").reset_index()
@@ -184,7 +185,8 @@ def resolve_conflicts(frame):
 
 
 def deduplicate_within(frame):
-    return frame.duplicated(["dataset", "split", "key"]).to_numpy()
+    """Whatever the data set: the merged split would hold the sentence twice."""
+    return frame.duplicated(["split", "key"]).to_numpy()
 
 
 def deduplicate_across(frame):

@@ -48,8 +48,8 @@ class NearDuplicates:
         """Numbers of the indexed sentences that are as similar as the threshold or more, ascending."""
         return sorted(number for number, _ in self.similar(tokens, language))
 
-    def has_match(self, tokens, language):
-        return next(self.similar(tokens, language), None) is not None
+    def has_match(self, tokens, language, wanted=None):
+        return next(self.similar(tokens, language, wanted), None) is not None
 
     def similar(self, tokens, language, wanted=None):
         """Pairs of the number of such a sentence and its similarity, likely ones first; who needs one only stops there.
@@ -117,12 +117,14 @@ def deduplicate_near(frame, sentence_of, threshold, characters):
     """A boolean a line of `frame`: whether the row goes, since it differs little from one of test, or of what is left of validation.
 
     sentence_of  function from the position of a line to the tokens and the language of its row
+
+    A copy of a sentence does not count as near to it.
     """
-    split, gone = frame["split"].to_numpy(), np.zeros(len(frame), dtype=bool)
+    split, key, gone = frame["split"].to_numpy(), frame["key"].to_numpy(), np.zeros(len(frame), dtype=bool)
     for held_out, others in (("test", ("validation", "train")), ("validation", ("train",))):
         index = NearDuplicates(threshold, characters, sentence_of)
         for line in np.flatnonzero((split == held_out) & ~gone):
             index.add(line, *sentence_of(line))
         for line in np.flatnonzero(np.isin(split, others) & ~gone):
-            gone[line] = index.has_match(*sentence_of(line))
+            gone[line] = index.has_match(*sentence_of(line), lambda numbers, line=line: key[numbers] != key[line])
     return gone

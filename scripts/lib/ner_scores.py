@@ -32,10 +32,14 @@ class Scores:
     gold, predicted  tags of each sentence
     annotated        for each sentence the set of types that its source annotates
     types            all types, in their order
+    keys             for each sentence what its copies share (a number); without them, no sentence is a copy
+
+    Copies of a sentence are drawn together: a set that holds each sentence three times says no more than the one that holds it once.
     """
 
-    def __init__(self, gold, predicted, annotated, types):
+    def __init__(self, gold, predicted, annotated, types, keys=None):
         self.types = list(types)
+        self.keys = np.arange(len(gold)) if keys is None else np.asarray(keys)
         column = {label: number for number, label in enumerate(self.types)}
         # for each sentence and type: entities in both, in the gold tags, and predicted
         self.entities = np.zeros((len(gold), len(self.types), 3), dtype=np.int64)
@@ -60,10 +64,11 @@ class Scores:
         """The block of all types, its `by_type`, and its sizes, over some of the sentences (a boolean array) or all."""
         columns = self._columns(sentences)
         entity_counts = self.entities[sentences]
-        values, statistics = self._resampled(columns, entity_counts, seed)
+        values, statistics = self._resampled(columns, entity_counts, self.keys[sentences], seed)
         result = {name: block(values[name], statistics[name]) for name in ("accuracy", "precision", "recall", "f1")}
         result["support"] = int(entity_counts[:, :, 1].sum())
         result["sentences"], result["tokens"] = len(columns), int(self.tokens[sentences][:, 1].sum())
+        result["different_sentences"] = len(np.unique(self.keys[sentences]))
         by_type = {}
         for number, label in enumerate(self.types):
             by_type[label] = {name: block(values[name, number], statistics[name, number]) for name in ("precision", "recall", "f1")} | {
@@ -75,9 +80,13 @@ class Scores:
         """For each sentence: right tokens, tokens, entities in both, gold, predicted; over all types."""
         return np.concatenate([self.tokens[sentences], self.entities[sentences].sum(1)], axis=1)
 
-    def _resampled(self, columns, entity_counts, seed):
-        """Scores over all sentences, and over each bootstrap sample of them."""
-        counts = np.concatenate([columns, entity_counts.reshape(len(columns), -1)], axis=1).astype(float)
+    def _resampled(self, columns, entity_counts, keys, seed):
+        """Scores over all sentences, and over each bootstrap sample of them, copies together."""
+        rows = np.concatenate([columns, entity_counts.reshape(len(columns), -1)], axis=1).astype(float)
+        _, first, copy_of = np.unique(keys, return_index=True, return_inverse=True)
+        order = np.argsort(np.argsort(first))  # of the different sentences, by where they stand first
+        counts = np.zeros((len(first), rows.shape[1]))
+        np.add.at(counts, order[copy_of], rows)
         n = len(counts)
         sums = []
         for index in resamples(n, seed, chunk=max(1, min(1000, NUMBERS // n))):

@@ -60,6 +60,7 @@ def clean_arguments(out, folders, specs, cleaning=ALL_ON, scheme="masked_union",
         *(("--train-languages", *train_languages) if train_languages else ()),
         *(part for split in ("train", "validation", "test") for part in (f"--{split}", str(out / f"{split}.parquet"))),
         *("--labels", str(out / "labels.json"), "--report", str(out / "cleaning.json")),
+        *("--rows", str(out / "cleaning_rows.parquet")),
     ]
 
 

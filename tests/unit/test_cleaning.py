@@ -127,7 +127,10 @@ def test_copies_share_a_key_however_they_are_typed():
 def frame(rows):
     """A frame from (split, text, tagging), each with one data set."""
     return pd.DataFrame(
-        [{"dataset": "d", "split": split, "key": key_of([text], "en"), "tagging": tagging_of([text], [tag])} for split, text, tag in rows]
+        [
+            {"dataset": "d", "split": split, "key": key_of([text], "en"), "tagging": tagging_of([text], [tag], "en")}
+            for split, text, tag in rows
+        ]
     )
 
 

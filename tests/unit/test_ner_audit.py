@@ -25,6 +25,7 @@ def audited(tmp_path, backbone):
     def run(folders, specs, **options):
         ner_clean.main(clean_arguments(tmp_path, folders, specs, **options))
         flags = ["--labels", str(tmp_path / "labels.json"), "--cleaning", str(tmp_path / "cleaning.json"), "--backbone", str(backbone)]
+        flags += ["--rows", str(tmp_path / "cleaning_rows.parquet")]
         paths = ["--max-length", str(MAX_LENGTH), "--output", str(tmp_path / "audit.json"), *near_arguments()]
         ner_audit.main(["--folders", *map(str, folders), "--datasets", json.dumps(specs), *flags, *paths])
         audit = read_json(tmp_path / "audit.json")
@@ -76,7 +77,7 @@ def findings(tmp_path, audited):
 def test_labels_and_sources(findings):
     found, _ = findings
     [tags] = found["tag_conventions"]
-    assert (tags["dataset"], tags["count"], tags["of"], tags["fix"], tags["rows_changed"]) == ("persian", 5, 9, "unify_tags", 5)
+    assert (tags["dataset"], tags["count"], tags["of"], tags["fix"], tags["rows_changed"]) == ("persian", 5, 9, "unify_tags", 4)
     [ids] = found["id_orders"]
     assert ids["dataset"] == "persian"
     assert {"tag": "O", "ids": {"english": 0, "persian": 7}} in ids["examples"]
@@ -144,7 +145,9 @@ def test_balance(findings):
     assert train["detail"]["entities"] == {"LOC": 2, "PER": 0, "ORG": 0, "MISC": 0} or train["detail"]["entities"] == {"LOC": 2}
     rare = {finding["dataset"]: finding for finding in found["rare_types"]}
     assert {"type": "LOC", "entities": 1} in rare["persian"]["examples"]
-    assert audit["nothing_found"] == ["near_duplicates_within", "near_duplicates_across", "unequal_lengths"]
+    assert audit["nothing_found"] == [
+        *("duplicates_between", "near_duplicates_within", "near_duplicates_across", "conflicting_tags_across", "unequal_lengths")
+    ]
 
 
 def test_every_finding_has_the_same_keys(findings):
@@ -190,8 +193,64 @@ def test_near_duplicates(tmp_path, audited):
     assert across["validation", "train"]["detail"] == {"in": "train", "threshold": 0.8, "characters": 5}
 
 
-def test_unequal_lengths(tmp_path, audited):
-    row = {"tokens": ["Ada", "sleeps"], "ner_tags": ["B-PER"]}
+def test_each_finding_counts_its_own_rows(tmp_path, audited):
+    """Two findings with one fix share no rows, and rows that move to validation count where they came from."""
+    train = ["copy one", "copy one", "copy two", "of test", "of test", *(f"filler {number}" for number in range(20))]
+    folder = write_dataset(tmp_path / "x", {"train": train, "test": ["of test", "t/I-LOC", "t/I-LOC"]})
+    found, _ = audited([folder], [ENGLISH])
+    assert [short(finding, "rows_changed") for finding in found["duplicates_within"]] == [("train", 2, 25, 2), ("test", 1, 3, 1)]
+    [across] = found["duplicates_across"]
+    assert short(across, "rows_changed") == ("test", 1, 3, 1), "the other copy left by deduplicate_within"
+    [bio] = found["invalid_bio"]
+    assert short(bio, "rows_changed") == ("test", 2, 3, 2)
+    [missing] = found["missing_split"]
+    assert missing["rows_changed"] > 0
+    assert found["repeated_sentences"][0]["rows_changed"] == 4
+
+
+def test_data_sets_that_share_sentences(tmp_path, audited):
+    one = write_dataset(tmp_path / "one", {"train": ["in both", f"{NEWS} again"], "validation": ["v"], "test": ["of one", "t"]})
+    other = write_dataset(tmp_path / "other", {"train": ["in both", "of one", "c"], "validation": ["w"], "test": [NEWS, "t"]})
+    second = ENGLISH | {"name": "second", "sources": [{"name": "second", "types": ["PER"]}]}
+    found, _ = audited([one, other], [ENGLISH, second])
+    between = {(f["dataset"], f["split"], f["detail"]["in_dataset"], f["detail"]["in"]): f for f in found["duplicates_between"]}
+    assert {place: (f["count"], f["fix"], f["rows_changed"]) for place, f in between.items()} == {
+        ("second", "train", "english", "train"): (1, "deduplicate_within", 1),
+        ("second", "test", "english", "test"): (1, "deduplicate_within", 1),
+        ("english", "test", "second", "train"): (1, "deduplicate_across", 1),
+    }
+    [near] = found["near_duplicates_across"]
+    assert (near["dataset"], near["count"], near["rows_changed"]) == ("second", 1, 1)
+    assert near["detail"]["in_dataset"] == "english"
+    german = second | {"language": "de"}
+    found, _ = audited([one, other], [ENGLISH, german])
+    assert "duplicates_between" not in found, "sentences of two languages are not compared"
+
+
+def test_splits_that_contradict_each_other(tmp_path, audited):
+    rows = {"train": ["Rome burns", "Oslo/B-LOC sleeps", "left"], "validation": ["Oslo/B-LOC sleeps", "v"], "test": ["Rome/B-LOC burns"]}
+    found, _ = audited([write_dataset(tmp_path / "x", rows)], [ENGLISH])
+    [finding] = found["conflicting_tags_across"]
+    assert short(finding, "fix", "rows_changed") == (None, 2, 6, "deduplicate_across", 1)
+    assert {(example["split"], example["tags"]) for example in finding["examples"]} == {("train", "O O"), ("test", "B-LOC O")}
+
+
+def test_what_a_scheme_changes(tmp_path, audited):
+    rows = ["علی/B_PER دیروز/B_DAT رفت", "یزد/B_LOC زیباست", "قم/B_LOC شهر است"]
+    folder = write_dataset(tmp_path / "fa", {"train": rows, "validation": ["v"], "test": ["t"]}, TAGS_FA)
+    english = write_dataset(tmp_path / "en", {"train": ["a b"], "validation": ["c d"], "test": ["e f"]})
+    changed = {}
+    for scheme in ("masked_union", "intersection", "union"):
+        found, _ = audited([english, folder], [ENGLISH, PERSIAN], scheme=scheme)
+        changed[scheme] = {f["detail"]["source"]: (f["fix_on"], f["rows_changed"]) for f in found["label_sets"]}
+    assert changed["masked_union"] == {"english": (True, 3), "peyma": (True, 1), "undecided": (True, 4)}
+    assert changed["intersection"] == {"english": (True, 0), "peyma": (True, 1), "undecided": (True, 0)}
+    assert changed["union"] == {"english": (False, 0), "peyma": (False, 0), "undecided": (False, 0)}
+
+
+@pytest.mark.parametrize("tags", [["B-PER"], ["B-PER", "nonsense", "O"]])
+def test_unequal_lengths(tmp_path, audited, tags):
+    row = {"tokens": ["Ada", "sleeps"], "ner_tags": tags}
     folder = write_dataset(tmp_path / "x", {"train": ["a", row, "b"], "validation": ["v"], "test": ["t"]})
     found, audit = audited([folder], [ENGLISH])
     [finding] = found["unequal_lengths"]

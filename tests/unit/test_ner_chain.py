@@ -61,7 +61,7 @@ def data(tmp_path_factory):
     return folder
 
 
-def train(data, out, rows="used", training=TRAINING, **flags):
+def train(data, out, rows="used", training=TRAINING, token_steps=("normalize_letters", "remove_invisible"), **flags):
     options = {"alignment": "first", "max-length": 32, "dropout": 0.1, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 42} | flags
     ner_train.main(
         [
@@ -75,6 +75,7 @@ def train(data, out, rows="used", training=TRAINING, **flags):
             ),
             *("--labels", str(data / "labels.json"), "--training", json.dumps(training), "--embedding-rows", rows, "--title", "Tiny XLM-R"),
             *(part for name, value in options.items() for part in (f"--{name}", str(value))),
+            *("--token-steps", *token_steps),
             *("--output", str(out / "model"), "--log", str(out / "training_log.jsonl"), "--summary", str(out / "training.json")),
         ]
     )
@@ -264,6 +265,55 @@ def test_sentences_are_tagged_with_their_offsets(trained, tmp_path, capsys):
     assert second["tags"][0] == "B-PER"
     assert all(0 < score <= 1 for score in first["scores"] + second["scores"])
     assert "B-PER" in printed
+
+
+def test_words_are_cleaned_as_those_of_training_were(data, trained, tmp_path, capsys):
+    assert AutoConfig.from_pretrained(trained / "model").token_steps == ["normalize_letters", "remove_invisible"]
+    short = train(data, tmp_path, training=TRAINING | {"num_train_epochs": 1}, token_steps=())
+    scores = {}
+    for letter in "يی":
+        sentence = [{"language": "fa", "text": f"او 42 در {letter}زد است."}]
+        for name, folder in (("cleaned", trained), ("as it is", short)):
+            predict(folder, capsys, "--sentences", json.dumps(sentence), "--output", str(tmp_path / "sentences.json"))
+            scores[name, letter] = read_json(tmp_path / "sentences.json")[0]["scores"]
+    assert scores["cleaned", "ي"] == scores["cleaned", "ی"]
+    assert scores["as it is", "ي"] != scores["as it is", "ی"]
+
+
+def test_a_tagger_without_a_tokenizer_is_refused(trained, tmp_path, capsys):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "model" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "model" / name).symlink_to(trained / "model" / name)
+    with pytest.raises(SystemExit, match=r"error: .*model: there is no tokenizer.json in it"):
+        predict(tmp_path, capsys, "--language", "en", "--text", "Ada sleeps")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--sentences", '{"language": "en"}'], "expected a list of objects with language and text"),
+        (["--sentences", '[{"text": "x"}]'], "sentence 1 is {'text': 'x'}; expected an object with language and text"),
+        (["--language", "en", "--file", "EMPTY"], "no word in it; expected a sentence a line"),
+        (["--language", "en", "--file", "LATIN"], "byte 3 is not UTF-8"),
+        (["--language", "en", "--text", "caf\ud800"], "is not Unicode text"),
+    ],
+)
+def test_what_prediction_refuses(trained, tmp_path, capsys, argv, message):
+    (tmp_path / "EMPTY").write_text(" \n\n", encoding="utf-8")
+    (tmp_path / "LATIN").write_bytes("café".encode("latin-1"))
+    argv = [str(tmp_path / part) if part in ("EMPTY", "LATIN") else part for part in argv]
+    with pytest.raises(SystemExit) as stopped:
+        predict(trained, capsys, *argv, "--output", str(tmp_path / "out.json"))
+    assert message in str(stopped.value)
+    assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("argv", [["--text", "Ada"], ["--sentences", "[]", "--language", "en"]])
+def test_a_language_goes_with_plain_text(trained, capsys, argv):
+    with pytest.raises(SystemExit) as stopped:
+        predict(trained, capsys, *argv)
+    assert stopped.value.code == 2
+    assert "--language: give it with --text and --file" in capsys.readouterr().err
 
 
 def test_a_text_or_a_file_is_tagged(trained, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from lib.labels import LabelScheme
@@ -297,6 +298,57 @@ def test_near_duplicates_of_another_data_sets_test_leave(clean, tmp_path):
     second = ENGLISH | {"name": "second", "sources": [{"name": "second", "types": ["PER"]}]}
     rows, _, _ = clean(specs=[ENGLISH, second], folders=[one, other])
     assert texts(rows["train"]) == ["else", "more"]
+
+
+def second_data_set(**overrides):
+    return ENGLISH | {"name": "second", "sources": [{"name": "second", "types": ["PER"]}]} | overrides
+
+
+def test_two_data_sets_share_no_sentence_of_a_split(clean, tmp_path):
+    one = write_dataset(tmp_path / "one", {"train": ["a b", "both in train"], "validation": ["v"], "test": ["Ada/B-PER in test"]})
+    other = write_dataset(tmp_path / "other", {"train": ["both in train", "c"], "validation": ["v"], "test": ["Ada in \u200btest", "t"]})
+    rows, _, report = clean(specs=[ENGLISH, second_data_set()], folders=[one, other])
+    assert [texts(rows[split]) for split in ("train", "validation", "test")] == [["a b", "both in train", "c"], ["v"], ["Ada in test", "t"]]
+    assert rows["test"][0]["ner_tags"] == ["B-PER", "O", "O"], "the first data set's stays, whatever the other tags"
+    [changes] = [step["changes"] for step in report["steps"] if step["step"] == "deduplicate_within"]
+    assert {(change["dataset"], change["split"], change["removed"]) for change in changes} == {
+        ("second", split, 1) for split in ("train", "validation", "test")
+    }
+
+
+def test_copies_that_differ_in_joiners_only_do_not_contradict_each_other(clean, tmp_path):
+    rows = ["کتاب\u200cها/B_PRO آمد", "کتابها/B_PRO آمد", "کتابها/B_PRO آمد"]
+    folder = write_dataset(tmp_path / "zwnj", {"train": rows, "validation": ["v"], "test": ["t"]}, TAGS_FA)
+    left, _, report = clean(specs=[PERSIAN], folders=[folder])
+    assert texts(left["train"]) == ["کتاب\u200cها آمد"], "the first copy stays"
+    assert not next(step for step in report["steps"] if step["step"] == "resolve_conflicts")["changes"]
+
+
+def test_copies_stay_where_only_near_duplicates_leave(clean, tmp_path):
+    folder = write_dataset(tmp_path / "copies", {"train": [NEWS, f"{NEWS} again"], "validation": ["v"], "test": [NEWS]})
+    rows, _, _ = clean(specs=[ENGLISH], folders=[folder], cleaning=ALL_ON | {"deduplicate_across": False})
+    assert texts(rows["train"]) == [NEWS]
+
+
+def test_what_became_of_each_row_is_told(clean, tmp_path):
+    train = ["kept", "kept", "Rome/I-LOC burns", {"tokens": ["a"], "ner_tags": []}, f"{NEWS} again", NEWS, "\u200b", "held"]
+    folder = write_dataset(tmp_path / "fates", {"train": train, "test": [NEWS]})
+    _, _, report = clean(specs=[ENGLISH | {"limit": {"train": None, "validation": None, "test": None}}], folders=[folder])
+    fates = pd.read_parquet(tmp_path / "cleaning_rows.parquet")
+    assert list(fates.dataset.unique()) == ["english"]
+    became = [{name for name in fates.columns[2:] if row[name]} - {"held_out"} for _, row in fates[fates.split == "train"].iterrows()]
+    assert became == [
+        {"kept"},
+        {"deduplicate_within"},
+        {"repair_bio", "kept"},
+        {"drop_unequal"},
+        {"deduplicate_near"},
+        {"deduplicate_across"},
+        {"remove_invisible", "drop_empty"},
+        {"kept"},
+    ]
+    assert fates.held_out.sum() == report["held_out"][0]["rows"]
+    assert fates[fates.split == "test"].kept.all()
 
 
 def test_a_sentence_of_unequal_lengths_is_dropped(clean, tmp_path):

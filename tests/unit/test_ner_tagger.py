@@ -9,7 +9,7 @@ from lib.alignment import IGNORED
 from lib.embedding_rows import UsedRows
 from lib.memory import with_batch_that_fits
 from lib.program import InputError
-from lib.tagger import Collator, XLMRobertaTagger, load_tagger, new_tagger, predict, token_losses
+from lib.tagger import Collator, load_tagger, new_tagger, predict, token_losses
 from lib.tagging import Encoder, tag_words
 from tagged import make_backbone
 
@@ -107,7 +107,9 @@ def test_every_word_gets_a_tag_even_in_a_sentence_of_many_windows(tagger, tokeni
 # ------------------------------------------------------------------ embedding rows
 
 
-def test_training_the_used_rows_gives_what_training_all_gives(backbone, tokenizer):
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_training_the_used_rows_gives_what_training_all_gives(backbone, tokenizer, decay):
+    """In all rows in use; the others stay as they were, where training them all lets AdamW decay them."""
     encoded = [
         window | {"labels": [IGNORED, *[1] * (len(window["input_ids"]) - 2), IGNORED], "source": 0}
         for window in windows(tokenizer, ["Ada sleeps", "Bob walks home"])
@@ -122,7 +124,7 @@ def test_training_the_used_rows_gives_what_training_all_gives(backbone, tokenize
         if rows:
             assert model.get_input_embeddings().num_embeddings < len(start)
         collator = Collator(tokenizer.pad_token_id, SILENT, rows.rows if rows else None)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=0.0)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=decay)
         for _ in range(3):
             model(**collator(encoded)).loss.backward()
             optimizer.step()
@@ -131,21 +133,15 @@ def test_training_the_used_rows_gives_what_training_all_gives(backbone, tokenize
             rows.restore(model)
         results[mode] = {name: value.clone() for name, value in model.state_dict().items()}
     assert results["all"].keys() == results["used"].keys()
+    table = "roberta.embeddings.word_embeddings.weight"
+    rows = torch.tensor(sorted(used))
+    absent = torch.tensor([row for row in range(len(start)) if row not in used])
     for name, value in results["all"].items():
-        assert torch.allclose(value, results["used"][name], atol=1e-5), name
-    table = results["used"]["roberta.embeddings.word_embeddings.weight"]
-    trained = (table != start).any(1).nonzero().flatten().tolist()
-    assert set(trained) == used
-
-
-def test_plain_adamw_decays_the_rows_that_no_data_uses(backbone):
-    """The difference between the two ways, where weights decay: rows not in use stay, or shrink."""
-    model = XLMRobertaTagger.from_pretrained(backbone)
-    table = model.get_input_embeddings().weight
-    start, optimizer = table.detach().clone(), torch.optim.AdamW([table], lr=1e-2, weight_decay=0.1)
-    model(input_ids=torch.tensor([[0, 5, 2]])).logits.sum().backward()
-    optimizer.step()
-    assert torch.allclose(table[50], start[50] * (1 - 1e-3))
+        chosen = rows if name == table else slice(None)
+        assert torch.allclose(value[chosen], results["used"][name][chosen], atol=1e-5), name
+    trained = (results["used"][table] != start).any(1).nonzero().flatten().tolist()
+    assert used <= set(trained) <= (used | set(tokenizer.all_special_ids) if decay else used)
+    assert torch.allclose(results["all"][table][absent], start[absent] * (1 - 1e-2 * decay) ** 3, atol=1e-6)
 
 
 # ------------------------------------------------------------------ memory

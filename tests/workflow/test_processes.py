@@ -55,7 +55,7 @@ def prepared(data, out, processes, training=TRAINING, **flags):
     options = {"alignment": "first", "max-length": 32, "dropout": 0.0, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 1} | flags
     command = [sys.executable, "scripts/ner_train.py", "--backbone", data / "backbone", "--labels", data / "labels.json"]
     command += ["--train", data / "train.parquet", "--validation", data / "validation.parquet", "--training", json.dumps(training)]
-    command += ["--embedding-rows", "used", "--title", "Tiny XLM-R", "--processes", processes]
+    command += ["--embedding-rows", "used", "--title", "Tiny XLM-R", "--processes", processes, "--token-steps"]
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
     command += ["--output", out / "model", "--log", out / "training_log.jsonl", "--summary", out / "training.json"]
     return list(map(str, command)), os.environ | {"OMP_NUM_THREADS": "1"}
