@@ -25,7 +25,6 @@ help: ## list the targets
 	@touch $@
 
 demo: .venv/.installed ## run the demo end to end and say where its report is
-	@test -e results/demo/report/report.en.html || PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tools/estimate.py
 	@$(SNAKEMAKE) --configfile presets/demo.yaml $(QUIET)
 	@printf '\nThe report:\n  %s\n  %s\n' results/demo/report/report.en.html results/demo/report/report.fa.html
 

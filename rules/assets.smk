@@ -4,6 +4,7 @@
 # out   assets/{name}/{revision}/        the folder as the hub lays it out; other rules cannot tell where it came from
 #       assets/{name}/{revision}.json    where it came from, and the sha256 of its files
 #       <results>/assets/{name}.json     the same for this run, with title and licence
+#       assets/preflight.json            what was checked before
 ASSETS = {"models": config["models"], "datasets": config["datasets"]}
 for name in ASSETS["models"].keys() & ASSETS["datasets"].keys():
     raise WorkflowError(f"datasets.{name}: there is a model of that name too; expected names that differ; rename one of them")
@@ -19,6 +20,7 @@ ASSET_KEYS = {
 
 localrules:
     fetch,
+    preflight,
     provenance,
     prefetch,
 
@@ -31,9 +33,37 @@ for name in systems.used_assets(config):
         )
 
 
+rule preflight:
+    """Check access, disk, memory, device, precisions and versions before work starts, and say how long it should take."""
+    input:
+        script=script("preflight.py"),
+        lock="requirements.txt",
+    output:
+        "assets/preflight.json",
+    log:
+        "<logs>/preflight.log",
+    benchmark:
+        "<benchmarks>/preflight.jsonl"
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=5,
+        devices="here",
+    params:
+        needs=as_json(run_needs()),
+    message:
+        "Checking what the run needs"
+    shell:
+        "python {input.script[0]} --needs {params.needs:q} --lock {input.lock} --devices {resources.devices} --output {output} 2> {log}"
+
+
 rule fetch:
     """Bring a model or a data set into the hub's layout, whatever its source."""
     input:
+        # its content, which another run may have written, is no reason to fetch again
+        preflight=ancient("assets/preflight.json"),
         script=script("fetch.py"),
         local=local_files,
     output:

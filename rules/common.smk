@@ -237,7 +237,17 @@ def bertscore_flags(options):
 
 def model_gigabytes(name):
     """Size of a model's weights as stored, as far as config tells."""
-    return config["models"][name].get("gigabytes", 0.5)
+    entry = config["models"][name]
+    return entry.get("gigabytes", 0.01 if entry["source"] == "random" else 0.5)
+
+
+def generation_mb(system):
+    return int(3000 + 3000 * model_gigabytes(root_model(system)))
+
+
+def finetuning_mb(system):
+    """Weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations."""
+    return int(6000 + 12000 * model_gigabytes(root_model(system)))
 
 
 # ------------------------------------------------------------------ training and compression
@@ -266,6 +276,85 @@ def calibration_flags(wildcards, input):
     return (
         f"--calibration {input.calibration} --template {input.template} --calibration-rows {own['rows']} --max-length {own['max_length']}"
     )
+
+
+# ------------------------------------------------------------------ preflight
+
+NOMINAL_ROWS, WORD_PIECES, ARTICLE_TOKENS = 20_000, 30, 900  # where the configuration does not tell: rows, their subwords, an article's
+
+
+def run_needs():
+    """What the run asks of the machine, for preflight.py."""
+    generating = systems_of_kind("prompt", "finetune", "prune")
+    taggers = {folder: systems.ner_settings(config, NER_FOLDERS[without_seed(folder)]) for folder in ner_taggers()}
+    memory = {f"training {folder}": 8000 for folder in taggers}
+    memory |= {f"generating with {name}": generation_mb(name) for name in generating}
+    memory |= {f"fine-tuning {name}": finetuning_mb(name) for name in systems_of_kind("finetune")}
+    most = max(memory, key=memory.get)
+    made = sum(model_gigabytes(root_model(name)) for name in SYSTEMS if makes_model(name))
+    made += sum(model_gigabytes(own["backbone"]) for own in taggers.values())
+    names = systems.used_assets(config)
+    return {
+        "assets": [
+            {
+                "key": f"{asset_kind(name)}.{name}",
+                "kind": asset_kind(name),
+                "folder": asset(asset_kind(name), name),
+                "entry": public_entry(name),
+            }
+            for name in names
+        ],
+        "disk": {"assets": sum(model_gigabytes(name) for name in names if name in config["models"]), "results": made},
+        "folders": ["assets", f"results/{config['run']}", f"logs/{config['run']}", f"benchmarks/{config['run']}"],
+        "memory": {"what": most, "mb": memory[most]},
+        "trained_gigabytes": max([model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")], default=0),
+        "precisions": {
+            **{f"{folder} (ner.precision)": own["precision"] for folder, own in taggers.items()},
+            **{f"summarization.systems.{name}.precision": settings(name, "generation")["precision"] for name in generating},
+            **{
+                f"summarization.systems.{name}.training.precision": settings(name, "training")["precision"]
+                for name in systems_of_kind("finetune")
+            },
+        },
+        "work": {
+            "jobs": 3 * len(SYSTEMS) + 4 * len(taggers) + len(names),
+            "training": [ner_work(own) for own in taggers.values()] + [finetuning_work(name) for name in systems_of_kind("finetune")],
+            "generation": [generation_work(name) for name in generating],
+        },
+    }
+
+
+def public_entry(name):
+    """What is needed to ask for an asset."""
+    entry = ASSETS[asset_kind(name)][name]
+    return {key: entry[key] for key in ("source", "repository", "revision") if key in entry}
+
+
+def ner_work(own):
+    rows = sum(dataset["limit"]["train"] or NOMINAL_ROWS for dataset in own["datasets"].values())
+    # most of such an encoder's weights are its embedding table, of which a word takes a row
+    return {
+        "parameters": 0.3 * model_gigabytes(own["backbone"]) * 1e9 / 4,
+        "tokens": rows * WORD_PIECES * own["training"]["num_train_epochs"],
+    }
+
+
+def finetuning_work(name):
+    own = settings(name, "training")
+    tokens = min(ARTICLE_TOKENS, own["max_length"]) * SUMMARIZATION["splits"]["train"] * own["num_train_epochs"]
+    return {"parameters": model_gigabytes(root_model(name)) * 1e9 / 2, "tokens": tokens}
+
+
+def generation_work(name):
+    own = settings(name, "generation")
+    prompt = own["shots"] * own["shot_article_tokens"] + ARTICLE_TOKENS
+    return {
+        "parameters": model_gigabytes(root_model(name)) * 1e9 / 2,
+        "articles": SUMMARIZATION["splits"]["test"],
+        "prompt_tokens": min(prompt, own["max_prompt_tokens"]),
+        "new_tokens": own["max_new_tokens"],
+        "batch_size": own["batch_size"],
+    }
 
 
 # ------------------------------------------------------------------ the report

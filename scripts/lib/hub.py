@@ -33,8 +33,27 @@ def download(repository, revision, kind, patterns, key, folder, cache):
     patterns  of a data set's files, beside its README; a model's are those that transformers reads, without pickles and code
     cache     downloads are kept there, so that one that was cut off goes on where it stopped
     """
-    try:
+    with _explained(repository, revision, kind, key):
         return _persistently(lambda: _download(repository, revision, kind, patterns, key, folder, cache))
+
+
+def accessible(repository, revision, kind, key):
+    """The commit that the revision stands for. Raises InputError if its files may not be read; nothing is downloaded."""
+    with _explained(repository, revision, kind, key):
+        return _persistently(lambda: _accessible(repository, revision, kind.removesuffix("s")))
+
+
+def _accessible(repository, revision, repo_type):
+    api = huggingface_hub.HfApi()
+    api.auth_check(repository, repo_type=repo_type)
+    return api.repo_info(repository, repo_type=repo_type, revision=revision).sha
+
+
+@contextmanager
+def _explained(repository, revision, kind, key):
+    """Turn what the hub, the network or the mirror answers into one line."""
+    try:
+        yield
     except errors.GatedRepoError as error:
         raise InputError(_gated(repository, kind, key)) from error
     except errors.RepositoryNotFoundError as error:

@@ -168,3 +168,29 @@ def test_a_model_without_safetensors(get, hub):
 def test_patterns_that_fit_nothing(get, hub):
     with pytest.raises(InputError, match=r"datasets.tiny.files: no file of org/tiny at main fits rows/\*"):
         get("datasets", ["rows/*"])
+
+
+def test_access_is_asked_for_without_a_download(monkeypatch):
+    asked = []
+
+    class Api:
+        def auth_check(self, repository, repo_type):
+            asked.append((repository, repo_type))
+
+        def repo_info(self, repository, repo_type, revision):
+            return SimpleNamespace(sha=COMMIT)
+
+    monkeypatch.setattr(lib.hub.huggingface_hub, "HfApi", Api)
+    assert lib.hub.accessible("o/n", "main", "datasets", "datasets.x") == COMMIT
+    assert asked == [("o/n", "dataset")]
+
+
+def test_access_that_is_refused_is_one_line(monkeypatch):
+    class Api:
+        def auth_check(self, repository, repo_type):
+            raise errors.GatedRepoError("403", response=httpx2.Response(403, request=httpx2.Request("GET", "https://hub.example")))
+
+    monkeypatch.setattr(lib.hub.huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(lib.hub.huggingface_hub, "get_token", lambda: None)
+    with pytest.raises(InputError, match="models.llama: o/n is gated and no token was found; .*/o/n, then set HF_TOKEN"):
+        lib.hub.accessible("o/n", "main", "models", "models.llama")

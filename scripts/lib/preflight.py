@@ -1,0 +1,113 @@
+"""What a run asks of the machine, against what the machine has: checks that need no work to be done first."""
+
+from dataclasses import dataclass
+
+OK, NOTE, FAILED = "ok", "note", "failed"
+PRECISIONS_OF_GPUS = ("fp16",)  # which a CPU refuses
+TRAINING_BYTES = 16  # a weight: itself, its gradient and AdamW's two moments, in fp32
+TRAINING_SHARE, PROMPT_SHARE = 0.3, 0.35  # of the arithmetic that a product of matrices reaches, by training and by reading prompts
+SECONDS_A_JOB = 12  # to start Python, import, load
+
+
+@dataclass(frozen=True)
+class Machine:
+    """memory, gpu_memory  bytes; gpu_memory is None without a GPU
+    operations           floating point operations a second of a product of matrices, in the precision `auto` means here
+    bandwidth            bytes a second that memory gives
+    """
+
+    device: str
+    memory: int
+    gpu_memory: int | None
+    precision: str
+    operations: float
+    bandwidth: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """A line of the table. A failed one has a way out in its text."""
+
+    name: str
+    status: str
+    text: str
+
+
+def check_memory(needs, machine):
+    """needs: {"memory": {"what", "mb"}, "trained_gigabytes"}; the first as the rules state it, the second of weights in half precision."""
+    asked, found = needs["memory"]["mb"], machine.memory / 1e6
+    if asked > found:
+        yield Check(
+            "memory",
+            FAILED,
+            f"{needs['memory']['what']} asks for {asked / 1e3:.1f} GB and this machine has {found / 1e3:.1f}; "
+            "choose smaller models or batches, or run on a machine with more",
+        )
+    else:
+        yield Check("memory", OK, f"{asked / 1e3:.1f} of {found / 1e3:.1f} GB ({needs['memory']['what']})")
+    if machine.gpu_memory is not None:
+        asked = needs["trained_gigabytes"] / 2 * TRAINING_BYTES
+        text = f"the weights that are trained take {asked:.1f} of {machine.gpu_memory / 1e9:.1f} GB, without activations"
+        fits = asked < machine.gpu_memory / 1e9
+        yield Check("GPU memory", OK if fits else FAILED, text if fits else f"{text}; choose a smaller model or a larger GPU")
+
+
+def check_disk(needs, free):
+    """free: {"assets": bytes, "results": bytes} of the disks on which these folders lie."""
+    for folder, gigabytes in needs["disk"].items():
+        found = free[folder] / 1e9
+        text = f"{gigabytes:.1f} GB to be written to {folder}, {found:.1f} free"
+        fits = gigabytes <= found
+        yield Check(f"disk: {folder}", OK if fits else FAILED, text if fits else f"{text}; free some, or link {folder} to a larger disk")
+
+
+def check_precisions(needs, machine, elsewhere):
+    """needs: {"precisions": {key of the configuration: precision}}; `elsewhere`: whether jobs run on other machines than this."""
+    if elsewhere:
+        yield Check("device", NOTE, "jobs run on other machines, whose devices and memory are not seen from here")
+        return
+    yield Check("device", OK, f"{machine.device}; auto is {machine.precision}")
+    for key, precision in needs["precisions"].items():
+        if precision in PRECISIONS_OF_GPUS and machine.gpu_memory is None:
+            yield Check(key, FAILED, f"found {precision}, and there is no GPU here; choose bf16, fp32 or auto, or run on a GPU")
+        elif precision == "bf16" and machine.precision != "bf16":
+            yield Check(key, NOTE, f"{precision} is emulated on this device, and slower than {machine.precision}")
+
+
+def check_versions(pinned, installed):
+    """Both {package: version}; packages of the lock that are not installed here are other environments'."""
+    differ = [
+        f"{name} {installed[name]} for {version}"
+        for name, version in pinned.items()
+        if name in installed and installed[name].split("+")[0] != version
+    ]
+    if differ:
+        text = f"{', '.join(differ)}: results can differ from those of the lock; `pip install -r requirements.txt` installs it"
+        yield Check("versions", NOTE, text)
+    else:
+        yield Check("versions", OK, f"{sum(name in installed for name in pinned)} packages as in requirements.txt")
+
+
+def hours(work, machine):
+    """How long the work should take on this machine, roughly.
+
+    work  {"jobs": number, "training": [{"parameters", "tokens"}], "generation": [{"parameters", "articles", "prompt_tokens", "new_tokens",
+          "batch_size"}]}: parameters are those that take part for each token
+
+    A token costs two operations a parameter forward and four backward (Kaplan et al. 2020, arXiv:2001.08361); each token that is
+    generated reads all weights, two bytes each, once for a batch.
+    """
+    seconds = work["jobs"] * SECONDS_A_JOB
+    for part in work["training"]:
+        seconds += 6 * part["parameters"] * part["tokens"] / (TRAINING_SHARE * machine.operations)
+    for part in work["generation"]:
+        seconds += 2 * part["parameters"] * part["articles"] * part["prompt_tokens"] / (PROMPT_SHARE * machine.operations)
+        batches = -(-part["articles"] // part["batch_size"])
+        seconds += batches * part["new_tokens"] * 2 * part["parameters"] / machine.bandwidth
+    return seconds / 3600
+
+
+def table(checks):
+    """The checks as lines of text, their columns aligned."""
+    width = max(len(check.name) for check in checks)
+    return [f"{check.status:6}  {check.name:{width}}  {check.text}" for check in checks]

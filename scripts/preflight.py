@@ -1,0 +1,153 @@
+r"""Check everything that can be checked before work starts, and say how long the run should take.
+
+    python scripts/preflight.py --needs '{"memory": {"what": "…", "mb": 9600}, …}' --lock requirements.txt --devices here \
+        --output PREFLIGHT.json
+
+reads    --needs         what the run asks for, as rules/common.smk makes it of the configuration: assets, disk, memory, precisions, work
+         --lock          the pinned versions
+         --devices       here, or elsewhere: whether the jobs run on this machine
+writes   PREFLIGHT.json  the checks, each with its name, status (ok, note, failed) and text, and the hours to expect
+
+Prints the checks as a table. If one fails, so does this script, and nothing is written. Assets that are fetched already need no access.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+import torch
+
+from lib.device import DTYPES, device, device_name, resolve_precision
+from lib.preflight import (
+    FAILED,
+    NOTE,
+    OK,
+    Check,
+    Machine,
+    check_disk,
+    check_memory,
+    check_precisions,
+    check_versions,
+    hours,
+    table,
+)
+from lib.program import InputError, existing_file, json_value, parser, program
+from lib.publish import whole
+from lib.records import write_json
+
+PIN = re.compile(r"^([A-Za-z0-9_.-]+)==([^\s;]+)", re.M)
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--needs", required=True, type=json_value)
+    command.add_argument("--lock", required=True, type=existing_file)
+    command.add_argument("--devices", required=True, choices=["here", "elsewhere"])
+    command.add_argument("--output", required=True)
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    machine, elsewhere = measured(), args.devices == "elsewhere"
+    checks = [
+        *check_precisions(args.needs, machine, elsewhere),
+        *([] if elsewhere else check_memory(args.needs, machine)),
+        *check_disk(args.needs, {folder: shutil.disk_usage(existing(folder)).free for folder in args.needs["disk"]}),
+        *check_writable(args.needs["folders"]),
+        *check_versions(dict(PIN.findall(args.lock.read_text(encoding="utf-8"))), installed()),
+        *check_access(args.needs["assets"]),
+    ]
+    expected = None if elsewhere else hours(args.needs["work"], machine)
+    if expected is not None:
+        checks.append(Check("time", OK, f"about {duration(expected)} for the whole run, from this machine's arithmetic and memory"))
+    print("\n".join(table(checks)), flush=True)
+    failed = [check for check in checks if check.status == FAILED]
+    if failed:
+        raise InputError(f"preflight: {len(failed)} of {len(checks)} checks failed; {'; '.join(f'{c.name}: {c.text}' for c in failed)}")
+    with whole(args.output) as part:
+        write_json(part, {"checks": [asdict(check) for check in checks], "hours": expected})
+
+
+# ------------------------------------------------------------------ the machine
+
+
+def measured():
+    """This machine, its speed measured in a second."""
+    gpu = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    precision = resolve_precision("auto")
+    matrix = torch.ones(1024, 1024, dtype=DTYPES[precision], device=device())
+    block = torch.ones(2**26, dtype=torch.uint8, device=device())
+    operations = 2 * 1024**3 / shortest(lambda: matrix @ matrix)
+    bandwidth = 2 * len(block) / shortest(block.clone)
+    return Machine(device_name(), memory, gpu, precision, operations, bandwidth)
+
+
+def shortest(action, times=8):
+    """Seconds of the quickest of several runs."""
+    import time
+
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        action()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def installed():
+    return {distribution.metadata["Name"].lower().replace("_", "-"): distribution.version for distribution in metadata.distributions()}
+
+
+def existing(folder):
+    """The folder, or the nearest one above it that is there."""
+    folder = Path(folder).resolve()
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def check_writable(folders):
+    for folder in folders:
+        try:
+            with tempfile.TemporaryFile(dir=existing(folder)):
+                pass
+        except OSError as error:
+            text = f"{existing(folder)} cannot be written to ({error.strerror}); change its permissions, or run from another folder"
+            yield Check(f"write: {folder}", FAILED, text)
+        else:
+            yield Check(f"write: {folder}", OK, "can be written to")
+
+
+def check_access(assets):
+    """assets: [{"key", "folder", "entry"}]; those of the hub that are not there yet are asked for, and nothing is downloaded."""
+    missing = [asset for asset in assets if not Path(asset["folder"]).exists()]
+    for asset in missing:
+        entry, name = asset["entry"], f"{asset['key']}"
+        if entry["source"] != "hub":
+            yield Check(name, OK, f"to be fetched, source {entry['source']}")
+            continue
+        from lib.hub import accessible  # talks to the hub, and nothing else here does
+
+        try:
+            commit = accessible(entry["repository"], entry["revision"], asset["kind"], asset["key"])
+        except InputError as error:
+            yield Check(name, FAILED, str(error).removeprefix(f"{asset['key']}: "))
+        else:
+            yield Check(name, OK, f"{entry['repository']} can be read, at {commit[:8]}")
+    if assets and not missing:
+        yield Check("assets", NOTE, f"all {len(assets)} are fetched")
+
+
+def duration(expected):
+    return f"{60 * expected:.0f} minutes" if expected < 1.5 else f"{expected:.0f} hours"
+
+
+if __name__ == "__main__":
+    main()

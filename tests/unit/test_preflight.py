@@ -1,0 +1,134 @@
+"""Preflight says what would go wrong later, and what to do about it, before any work starts."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import preflight
+from lib.preflight import FAILED, NOTE, OK, Machine, check_disk, check_memory, check_precisions, check_versions, hours
+from lib.program import InputError
+from lib.records import read_json
+
+CPU = Machine("a processor", 16_000_000_000, None, "fp32", 1e11, 1e10)
+T4 = Machine("Tesla T4", 16_000_000_000, 15_000_000_000, "fp16", 2e13, 2e11)
+NEEDS = {
+    "assets": [],
+    "disk": {"assets": 1.0, "results": 2.0},
+    "folders": ["assets", "results/x"],
+    "memory": {"what": "fine-tuning smollm2_tuned", "mb": 15_600},
+    "trained_gigabytes": 0.8,
+    "precisions": {},
+    "work": {"jobs": 1, "training": [], "generation": []},
+}
+
+
+def statuses(checks):
+    return {check.name: check.status for check in checks}
+
+
+def test_memory_that_the_rules_ask_for_must_be_there():
+    assert statuses(check_memory(NEEDS, CPU)) == {"memory": OK}
+    [check] = check_memory(NEEDS | {"memory": {"what": "generating with llama", "mb": 16_001}}, CPU)
+    assert check.status == FAILED
+    assert check.text.startswith("generating with llama asks for 16.0 GB and this machine has 16.0; choose")
+
+
+def test_the_full_preset_fits_a_card_of_16_gb():
+    assert statuses(check_memory(NEEDS, T4)) == {"memory": OK, "GPU memory": OK}
+    assert statuses(check_memory(NEEDS | {"trained_gigabytes": 2.5}, T4))["GPU memory"] == FAILED
+
+
+def test_a_disk_that_is_too_small_is_named():
+    checks = list(check_disk(NEEDS, {"assets": 2_000_000_000, "results": 1_000_000_000}))
+    assert statuses(checks) == {"disk: assets": OK, "disk: results": FAILED}
+    assert "2.0 GB to be written to results, 1.0 free; free some, or link results" in checks[1].text
+
+
+@pytest.mark.parametrize(("machine", "precision", "status"), [(CPU, "fp16", FAILED), (CPU, "bf16", NOTE), (T4, "bf16", NOTE)])
+def test_a_precision_that_the_device_lacks_is_named_with_its_key(machine, precision, status):
+    key = "summarization.systems.x.precision"
+    checks = list(check_precisions({"precisions": {key: precision}}, machine, elsewhere=False))
+    assert statuses(checks)[key] == status
+    assert key not in statuses(check_precisions({"precisions": {key: precision}}, machine, elsewhere=True))
+
+
+@pytest.mark.parametrize("precision", ["auto", "fp32", "int8", "nf4"])
+def test_other_precisions_run_anywhere(precision):
+    for machine in (CPU, T4):
+        assert statuses(check_precisions({"precisions": {"x": precision}}, machine, elsewhere=False)) == {"device": OK}
+    assert statuses(check_precisions({"precisions": {"x": "fp16"}}, T4, elsewhere=False)) == {"device": OK}
+
+
+def test_versions_that_differ_from_the_lock_are_noted():
+    pinned = {"torch": "2.13.0", "pandas": "3.1.1", "absent": "1.0"}
+    assert [check.status for check in check_versions(pinned, {"torch": "2.13.0+cpu", "pandas": "3.1.1"})] == [OK]
+    [check] = check_versions(pinned, {"torch": "2.12.0", "pandas": "3.1.1"})
+    assert (check.status, check.text[:24]) == (NOTE, "torch 2.12.0 for 2.13.0:")
+
+
+def test_hours_follow_the_work():
+    training = {"parameters": 1e8, "tokens": 1e6}
+    generation = {"parameters": 1e8, "articles": 100, "prompt_tokens": 1000, "new_tokens": 50, "batch_size": 8}
+    work = {"jobs": 0, "training": [training], "generation": [generation]}
+    expected = 6e14 / (0.3 * 1e11) + 2e13 / (0.35 * 1e11) + 13 * 50 * 2e8 / 1e10
+    assert hours(work, CPU) == pytest.approx(expected / 3600)
+    assert hours(work | {"jobs": 300}, CPU) == pytest.approx((expected + 3600) / 3600)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preflight, "measured", lambda: CPU)
+    (tmp_path / "lock.txt").write_text("# pins\nno-such-package==1.0\n")
+
+    def run(**needs):
+        argv = ["--needs", json.dumps(NEEDS | needs), "--lock", "lock.txt", "--devices", "here", "--output", "preflight.json"]
+        preflight.main(argv)
+        return {check["name"]: check for check in read_json("preflight.json")["checks"]}
+
+    return run
+
+
+def asset(source="hub", **entry):
+    return {"key": "models.llama", "kind": "models", "folder": "assets/llama/1", "entry": {"source": source, **entry}}
+
+
+def test_a_gated_model_is_refused_with_the_page_to_visit(run, monkeypatch, capsys):
+    def refused(repository, revision, kind, key):
+        raise InputError(f"{key}: {repository} is gated and no token was found; accept the licence at PAGE, then set HF_TOKEN")
+
+    monkeypatch.setattr("lib.hub.accessible", refused)
+    gated = asset(repository="meta-llama/Llama-3.2-1B", revision="main")
+    with pytest.raises(
+        SystemExit, match=r"preflight: 1 of \d+ checks failed; models.llama: meta-llama/Llama-3.2-1B is gated .* set HF_TOKEN"
+    ):
+        run(assets=[gated])
+    assert "failed  models.llama" in capsys.readouterr().out
+    assert not Path("preflight.json").exists()
+    Path(gated["folder"]).mkdir(parents=True)
+    assert run(assets=[gated])["assets"]["text"] == "all 1 are fetched"
+
+
+def test_what_can_be_read_is_told_with_its_commit(run, monkeypatch):
+    monkeypatch.setattr("lib.hub.accessible", lambda *_: "c" * 40)
+    checks = run(assets=[asset(repository="o/n", revision="main"), asset("wheel") | {"key": "models.other"}])
+    assert checks["models.llama"]["text"] == "o/n can be read, at cccccccc"
+    assert checks["models.other"]["text"] == "to be fetched, source wheel"
+    assert checks["time"]["status"] == OK
+
+
+def test_a_folder_without_permission_is_named(run, tmp_path, monkeypatch):
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(preflight.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(SystemExit, match="write: results/x: .* cannot be written to .Permission denied.; change its permissions"):
+        run()
+
+
+def test_this_machine_is_measured():
+    machine = preflight.measured()
+    assert machine.memory > 1e9
+    assert machine.operations > 1e8
+    assert machine.bandwidth > 1e8
