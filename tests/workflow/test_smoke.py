@@ -60,6 +60,18 @@ def test_a_touched_script_runs_nothing(smoke):
     assert "Nothing to be done" in run.stdout, run.stdout[-2000:]
 
 
+def test_what_is_checked_anew_is_not_fetched_anew(smoke):
+    checks = read(smoke / "assets" / "preflight.json")
+    assert {"failed"} & {check["status"] for check in checks["checks"]} == set()
+    assert checks["hours"] > 0
+    (smoke / "more.yaml").write_text("summarization: {systems: {lead2: {kind: lead, sentences: 2}}}\n")
+    run = snakemake(smoke, "-n", "--quiet", "rules", "--configfile", "presets/smoke.yaml", "more.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = planned(run.stdout)
+    assert (jobs["preflight"], jobs["lead"]) == (1, 1)
+    assert not {"fetch", "generate", "finetune", "ner_train"} & set(jobs)
+
+
 def test_ner_data(results):
     splits = {name: pd.read_parquet(results / "ner" / f"{name}.parquet") for name in ("train", "validation", "test")}
     for rows in splits.values():
