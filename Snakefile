@@ -21,6 +21,7 @@ include: "rules/ner.smk"
 include: "rules/summarization.smk"
 include: "rules/compression.smk"
 include: "rules/report.smk"
+include: "rules/compare.smk"
 
 
 rule all:

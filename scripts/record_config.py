@@ -20,12 +20,12 @@ import yaml
 from lib.program import json_value, parser, program
 from lib.publish import whole
 from lib.records import write_json
+from lib.settings import compared
 
 PACKAGES = (
     *("torch", "transformers", "datasets", "accelerate", "trl", "bitsandbytes", "seqeval", "rouge_score", "bert_score", "pandas"),
     *("numpy", "tokenizers", "safetensors", "pyarrow", "jinja2", "snakemake"),
 )
-NOT_SETTINGS = ("run", "student_name", "student_id", "course", "about", "stand_ins", "report")  # what the run is called, not what it does
 
 
 def arguments(argv):
@@ -43,31 +43,8 @@ def main(argv=None):
     args = arguments(argv)
     with whole(args.output) as config, whole(args.differences) as differences, whole(args.environment) as environment:
         config.write_text(yaml.safe_dump(args.config, allow_unicode=True, sort_keys=False, width=140), encoding="utf-8")
-        write_json(differences, compared(args.assignment, args.config))
+        write_json(differences, compared(args.assignment, args.config, "assignment", "here"))
         write_json(environment, {"python": platform.python_version(), "machine": platform.machine(), "packages": installed()})
-
-
-def compared(assignment, here):
-    """Every leaf of the configuration that differs, in the order of the keys. A key set to null differs not from one left out."""
-    ours, theirs = (dict(leaves(config)) for config in (here, assignment))
-    keys = [*theirs, *(key for key in ours if key not in theirs)]
-    return [
-        {"key": key, **({"assignment": theirs[key]} if key in theirs else {}), **({"here": ours[key]} if key in ours else {})}
-        for key in keys
-        if ours.get(key) != theirs.get(key)
-    ]
-
-
-def leaves(node, path=""):
-    """(dotted key, value) of everything that is not a mapping; a list is one value."""
-    for key, value in node.items():
-        place = f"{path}.{key}" if path else key
-        if place in NOT_SETTINGS:
-            continue
-        if isinstance(value, dict):
-            yield from leaves(value, place)
-        elif value is not None:
-            yield place, value
 
 
 def installed():

@@ -94,8 +94,8 @@ def hours(work, machine):
     work  {"jobs": number, "training": [{"parameters", "tokens"}], "generation": [{"parameters", "articles", "prompt_tokens", "new_tokens",
           "batch_size"}]}: parameters are those that take part for each token
 
-    A token costs two operations a parameter forward and four backward (Kaplan et al. 2020, arXiv:2001.08361); each token that is
-    generated reads all weights, two bytes each, once for a batch.
+    A token costs two operations a parameter forward and four backward; each token that is generated reads all weights, two bytes each,
+    once for a batch.
     """
     seconds = work["jobs"] * SECONDS_A_JOB
     for part in work["training"]:

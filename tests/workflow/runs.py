@@ -1,6 +1,7 @@
 """Whole runs of the workflow in copies of the project, so that a test never touches the results of whoever runs it."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,12 @@ def snakemake(folder, *options, timeout=1200):
     return subprocess.run(
         command, cwd=folder, env=environment, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
+
+
+def planned(output):
+    """{rule: jobs} from the table that a dry run prints."""
+    table = output.split("job ", 1)[1].split("total", 1)[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,12 @@
 """Dry runs: what every preset plans, what is refused before any job starts; and the house style."""
 
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from runs import ROOT, snakemake
+from runs import ROOT, planned, snakemake
 
 PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml"))]
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
@@ -16,12 +15,6 @@ CHAIN = {
     "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "score",
     "compare_systems", "report",
 }  # fmt: skip
-
-
-def planned(output):
-    """{rule: jobs} from the table that a dry run prints."""
-    table = output.split("job ", 1)[1].split("total", 1)[0]
-    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.M)}
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda name: name or "config.yaml")

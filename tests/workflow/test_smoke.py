@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from runs import snakemake
+from runs import planned, snakemake
 
 NER_BLOCK = {"accuracy", "precision", "recall", "f1", "support"}
 SCORES = {"rouge1", "rouge2", "rougeL", "rougeLsum", "bertscore_precision", "bertscore_recall", "bertscore_f1"}
@@ -176,6 +176,18 @@ def test_the_report_has_every_requirement_in_order(results, language):
     page = (results / "report" / f"report.{language}.html").read_text(encoding="utf-8")
     without_links = re.sub(r"<a [^>]*>", "", page)
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", without_links), "the page would ask a network for something"
+
+
+def test_two_runs_side_by_side(smoke):
+    options = ["--cores", "1", "--configfile", "presets/smoke.yaml", "--config"]
+    run = snakemake(smoke, *options, "left=smoke", "right=smoke", "--", "compare")
+    assert run.returncode == 0, run.stdout[-3000:]
+    comparison = read(smoke / "results" / "comparisons" / "smoke-smoke" / "comparison.json")
+    assert comparison["settings"] == []
+    assert {row["p"] for row in comparison["summarization"]} == {1.0}
+    run = snakemake(smoke, *options, "left=smoke", "right=full", "--show-failed-logs", "--", "compare")
+    assert run.returncode != 0
+    assert "error: --right: there is no finished run full in results; found smoke; name one of them" in run.stdout
 
 
 def test_the_archive(smoke):
