@@ -61,7 +61,13 @@ def main(argv=None):
         if not found:
             raise InputError(f"sentence {number + 1}: no word in {sentence['text']!r}; expected text; remove the sentence")
     model, tokenizer = load_tagger(args.model), load_tokenizer(args.model)
-    steps = [TOKEN_STEPS[step] for step in model.config.token_steps]
+    steps = getattr(model.config, "token_steps", None)
+    if steps is None:
+        raise InputError(
+            f"{args.model}: its config.json does not say how the words of its training data were cleaned; expected token_steps, a list of "
+            f"some of {', '.join(TOKEN_STEPS)}; name a tagger that ner_train.py wrote, or add the key"
+        )
+    steps = [TOKEN_STEPS[step] for step in steps]
     cleaned = [
         [reduce(lambda word, step, language=sentence["language"]: step(word, language), steps, word) for word, _, _ in found]
         for sentence, found in zip(sentences, cut, strict=True)

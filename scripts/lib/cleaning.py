@@ -107,8 +107,11 @@ def bare_text(tokens, language):
 
 
 def key_of(tokens, language):
-    """A digest that copies of a sentence share, whatever their letter variants, invisible characters and spaces."""
-    return digest(bare_text(tokens, language))
+    """A digest that copies of a sentence share, whatever their letter variants, invisible characters and spaces.
+
+    Sentences of two languages are no copies of each other, even if both are the same name or number.
+    """
+    return digest(f"{language}{SEPARATOR}{bare_text(tokens, language)}")
 
 
 def tagging_of(tokens, tags, language):

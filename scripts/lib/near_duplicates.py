@@ -1,11 +1,12 @@
 """Sentences that differ little: found by MinHash and locality-sensitive hashing, then checked by the exact Jaccard similarity.
 
 A sentence is the set of its character n-grams, in the bare form in which lib.cleaning compares sentences, so that letter variants,
-invisible characters and spaces make no difference. Broder, "On the resemblance and containment of documents", 1997; Leskovec,
-Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
+invisible characters and spaces make no difference; sentences of two languages are never similar. Broder, "On the resemblance and
+containment of documents", 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
 """
 
 from array import array
+from zlib import crc32
 
 import numpy as np
 from datasketch import MinHash
@@ -74,10 +75,10 @@ class NearDuplicates:
                 yield number, similarity
 
     def _grams(self, tokens, language):
-        """The n-grams as different numbers of 64 bits, sorted."""
+        """The n-grams as different numbers of 64 bits, sorted; those of two languages have none in common."""
         codes = np.frombuffer(bare_text(tokens, language).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
         width = min(self.characters, len(codes))
-        hashes = np.full(len(codes) - width + 1, width, dtype=np.uint64)
+        hashes = np.full(len(codes) - width + 1, width + (crc32(language.encode()) << 8), dtype=np.uint64)
         for position in range(width):
             hashes = hashes * FACTORS[0, 0] + codes[position : len(codes) - width + 1 + position]
         return np.unique(hashes)
