@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
+from transformers import AutoTokenizer
+
 from lib.alignment import aligned_labels, by_sentence, windows
-from lib.labels import LabelScheme
-from lib.tagger import predict
+from lib.cleaning import normalize_letters, remove_invisible
+from lib.device import resolve_precision
+from lib.labels import LabelScheme, type_of
+from lib.tagger import Collator, load_tagger, predict
 
 
 @dataclass
@@ -51,3 +55,26 @@ def tag_words(model, encoded, count, collator, batch_size, precision):
     scores = by_sentence([values.tolist() for _, values, _ in results], sentences, count)
     loss = sum(loss for _, _, loss in results) / max(1, sum(map(len, tags)))
     return tags, scores, loss
+
+
+class RawTagger:
+    """A trained tagger for words as texts have them: they are cleaned as in training."""
+
+    def __init__(self, folder, precision, batch_size):
+        self.model, self.tokenizer = load_tagger(folder), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.precision, self.batch_size = resolve_precision(precision), batch_size
+
+    @property
+    def types(self):
+        """The types of entities that the model knows."""
+        return list(dict.fromkeys(filter(None, map(type_of, self.model.config.id2label.values()))))
+
+    def tag(self, sentences, languages):
+        """A tag a word and its probability, for each of `sentences` (lists of words) in the language beside it."""
+        cleaned = [
+            [remove_invisible(normalize_letters(word, language), language) for word in sentence]
+            for sentence, language in zip(sentences, languages, strict=True)
+        ]
+        encoded = list(Encoder(self.tokenizer, self.tokenizer.model_max_length).words(cleaned))
+        collator = Collator(self.tokenizer.pad_token_id)
+        return tag_words(self.model, encoded, len(cleaned), collator, self.batch_size, self.precision)[:2]
