@@ -41,21 +41,12 @@ def bertscore(predictions, references, folder, layer, idf, batch_size):
     articles = max(1, TEXTS // (len(predictions) + 1))
     for start in range(0, len(references), articles):
         numbers = range(start, min(start + articles, len(references)))
-        pairs = [
-            (system, number)
-            for system, texts in predictions.items()
-            for number in numbers
-            if texts[number].strip() and references[number].strip()
-        ]
-        ours = [predictions[system][number] for system, number in pairs]
-        embedded = encoder.embeddings([*(references[number] for number in numbers if references[number].strip()), *ours])
-        for first in range(0, len(pairs), batch_size):
-            batch = pairs[first : first + batch_size]
-            texts = [embedded[text] for text in ours[first : first + batch_size]]
-            columns = matched([embedded[references[number]] for _, number in batch], texts)
-            for metric, column in zip(BERTSCORE, columns, strict=True):
-                for (system, number), value in zip(batch, column.nan_to_num(0).tolist(), strict=True):
-                    scores[system][metric][number] = 100 * value
+        pairs = {(system, number): (references[number], texts[number]) for system, texts in predictions.items() for number in numbers}
+        pairs = {place: pair for place, pair in pairs.items() if all(text.strip() for text in pair)}
+        scored = encoder.scores(pairs.values())
+        for (system, number), pair in pairs.items():
+            for metric, value in zip(BERTSCORE, scored[pair], strict=True):
+                scores[system][metric][number] = value
         for number in numbers:
             truncated_references += references[number] in encoder.truncated
         for system, texts in predictions.items():
@@ -83,6 +74,18 @@ class Encoder:
             self.weights = get_idf_dict(idf_texts, self.tokenizer, nthreads=0)
         self.truncated = set()
 
+    def scores(self, pairs):
+        """{pair: precision, recall and F1 in percent} of pairs of reference and prediction; equal pairs are scored once, and equal."""
+        different = list(dict.fromkeys(pairs))
+        embedded = self.embeddings([text for pair in different for text in pair])
+        found = {}
+        for start in range(0, len(different), self.batch_size):
+            batch = different[start : start + self.batch_size]
+            references, predictions = ([embedded[pair[side]] for pair in batch] for side in (0, 1))
+            columns = greedy_cos_idf(*_batch(references), *_batch(predictions))
+            found |= zip(batch, (100 * torch.stack(columns, dim=1).double().nan_to_num(0)).tolist(), strict=True)
+        return found
+
     def embeddings(self, texts):
         """{text: (embeddings of its tokens, tokens × width; their weights)} on the CPU; equal texts are embedded once."""
         ordered = sorted(dict.fromkeys(texts), key=lambda text: -len(text.split()))
@@ -96,12 +99,6 @@ class Encoder:
                 if length == self.limit and len(self.tokenizer(text.strip())["input_ids"]) > length:
                     self.truncated.add(text)
         return embedded
-
-
-@torch.inference_mode()
-def matched(references, predictions):
-    """Precision, recall and F1 of pairs of embedded texts, a number a pair each."""
-    return greedy_cos_idf(*_batch(references), *_batch(predictions))
 
 
 def _batch(texts):
