@@ -42,11 +42,13 @@ def rouge(predictions, references, stemmer):
 
 
 class RememberingTokenizer(tokenizers.DefaultTokenizer):
-    """rouge_score's own tokenizer; texts that come again, as a reference does with every system, are cut and stemmed once."""
+    """rouge_score's own tokenizer; a word is stemmed once, and a text that comes again, as a reference does with every system, cut once."""
 
     def __init__(self, use_stemmer):
         super().__init__(use_stemmer)
         self.tokenize = lru_cache(maxsize=1024)(super().tokenize)
+        if use_stemmer:
+            self._stemmer.stem = lru_cache(maxsize=100_000)(self._stemmer.stem)
 
 
 def lines(text):
