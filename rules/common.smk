@@ -230,6 +230,28 @@ def shot_flags(wildcards, input):
     return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')}{seed}"
 
 
+def folder_of_systems(files):
+    """The folder in which each system has its own: scripts take it and names, since a thousand paths make no command line."""
+    return os.path.dirname(os.path.dirname(files[0]))
+
+
+def system_entries(names):
+    """The systems as compare_systems.py takes them."""
+    parts = ((name, SYSTEMS[name]["kind"], SYSTEMS[name].get("parent")) for name in names)
+    return " ".join(f"{name}={kind}{f':{parent}' if parent else ''}" for name, kind, parent in parts)
+
+
+def systems_of_study(wildcards):
+    """The names of a study's systems, the baseline first."""
+    study = SUMMARIZATION["studies"][wildcards.study]
+    return [study["baseline"], *study["systems"]]
+
+
+def systems_outside_studies():
+    studied = {name for study in SUMMARIZATION["studies"].values() for name in study["systems"]}
+    return [name for name in SUMMARIZATION["systems"] if name not in studied]
+
+
 def bertscore_flags(options):
     flags = f"--bertscore-name {options['model']} --bertscore-layer {options['layer']} --bertscore-batch-size {options['batch_size']}"
     return flags + (" --bertscore-idf" if options["idf"] else "")

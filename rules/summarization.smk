@@ -1,15 +1,17 @@
 # Summarization: pairs of article and reference summary, what each system makes of them, and how good that is.
 #
-# in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml
+# in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml, the run's tagger
 # out   <results>/summarization/{train,validation,test}.parquet, split.json     the cleaned and sampled pairs
 #       <results>/summarization/lengths/{model}.json, stats.json                their lengths
 #       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json
 #       <results>/summarization/systems/{system}/scores.json, scores_by_article.csv
-#       <results>/summarization/comparison.csv                                  all systems side by side
+#       <results>/summarization/comparison.csv, studies/{study}.csv             systems side by side
+#       <results>/summarization/qualities.json                                  length, copying, repetition, faithfulness
 
 SUMMARIZATION_SPLITS = {split: f"<results>/summarization/{split}.parquet" for split in ("train", "validation", "test")}
 PAIRS = config["datasets"][SUMMARIZATION["dataset"]]
 GENERATING = systems_of_kind("prompt", "finetune", "prune")
+SCORES_BY_ARTICLE = "<results>/summarization/systems/{system}/scores_by_article.csv"
 PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["percentiles"]})
 
 
@@ -162,42 +164,42 @@ rule generate:
 
 
 rule score:
-    """ROUGE and BERTScore of a system's summaries, with intervals."""
+    """ROUGE and BERTScore of all systems' summaries, with intervals; in one job, so that each reference is embedded once."""
     input:
         script=script("score.py"),
-        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        predictions=expand("<results>/summarization/systems/{system}/predictions.jsonl", system=SYSTEMS),
         model=asset("models", SUMMARIZATION["bertscore"]["model"]),
     output:
-        scores="<results>/summarization/systems/{system}/scores.json",
-        by_article="<results>/summarization/systems/{system}/scores_by_article.csv",
+        scores=expand("<results>/summarization/systems/{system}/scores.json", system=SYSTEMS),
+        by_article=expand(SCORES_BY_ARTICLE, system=SYSTEMS),
     log:
-        "<logs>/score/{system}.log",
+        "<logs>/score.log",
     benchmark:
-        "<benchmarks>/score/{system}.jsonl"
-    wildcard_constraints:
-        system=any_of(SYSTEMS),
+        "<benchmarks>/score.jsonl"
     conda:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((3000 + 2000 * model_gigabytes(SUMMARIZATION["bertscore"]["model"])) * attempt),
-        runtime=60,
+        mem_mb=lambda w, attempt: int((5000 + 2000 * model_gigabytes(SUMMARIZATION["bertscore"]["model"])) * attempt),
+        runtime=30 + len(SYSTEMS) * SUMMARIZATION["splits"]["test"] // 100,
     params:
+        folder=lambda w, input: folder_of_systems(input.predictions),
+        systems=" ".join(SYSTEMS),
         rouge="--stemmer" if SUMMARIZATION["rouge"]["stemmer"] else "",
         bertscore=bertscore_flags(SUMMARIZATION["bertscore"]),
         seed=config["seed"],
     message:
-        "Scoring {wildcards.system}"
+        "Scoring all systems"
     shell:
-        "python {input.script[0]} --predictions {input.predictions} {params.rouge} --bertscore-model {input.model} {params.bertscore}"
-        " --seed {params.seed} --scores {output.scores} --by-article {output.by_article} 2> {log}"
+        "python {input.script[0]} --systems-folder {params.folder} --systems {params.systems} {params.rouge}"
+        " --bertscore-model {input.model} {params.bertscore} --seed {params.seed} 2> {log}"
 
 
 rule compare_systems:
     """All systems' scores side by side, with paired tests."""
     input:
         script=script("compare_systems.py"),
-        by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SUMMARIZATION["systems"]),
+        by_article=expand(SCORES_BY_ARTICLE, system=SUMMARIZATION["systems"]),
     output:
         "<results>/summarization/comparison.csv",
     log:
@@ -208,16 +210,78 @@ rule compare_systems:
         "../envs/report.yaml"
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=30,
+        runtime=60,
     params:
-        systems=as_json(
-            {name: {"kind": system["kind"], "parent": system.get("parent")} for name, system in SUMMARIZATION["systems"].items()}
-        ),
-        by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SUMMARIZATION["systems"], input.by_article)),
+        folder=lambda w, input: folder_of_systems(input.by_article),
+        systems=system_entries(SUMMARIZATION["systems"]),
         compare_to=" ".join(SUMMARIZATION["compare_to"]),
+        family=" ".join(systems_outside_studies()),
         seed=config["seed"],
     message:
         "Comparing all systems"
     shell:
-        "python {input.script[0]} --systems {params.systems:q} --by-article {params.by_article} --compare-to {params.compare_to}"
-        " --seed {params.seed} --output {output} 2> {log}"
+        "python {input.script[0]} --systems-folder {params.folder} --systems {params.systems} --parents"
+        " --compare-to {params.compare_to} --family {params.family} --seed {params.seed} --output {output} 2> {log}"
+
+
+rule study:
+    """The systems of a study beside its baseline, with paired tests against it."""
+    input:
+        script=script("compare_systems.py"),
+        by_article=lambda w: expand(SCORES_BY_ARTICLE, system=systems_of_study(w)),
+    output:
+        "<results>/summarization/studies/{study}.csv",
+    log:
+        "<logs>/study/{study}.log",
+    benchmark:
+        "<benchmarks>/study/{study}.jsonl"
+    wildcard_constraints:
+        study=any_of(SUMMARIZATION["studies"]),
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=60,
+    params:
+        folder=lambda w, input: folder_of_systems(input.by_article),
+        systems=lambda w: system_entries(systems_of_study(w)),
+        baseline=lambda w: systems_of_study(w)[0],
+        family=lambda w: " ".join(systems_of_study(w)),
+        seed=config["seed"],
+    message:
+        "Comparing the systems of the study {wildcards.study}"
+    shell:
+        "python {input.script[0]} --systems-folder {params.folder} --systems {params.systems}"
+        " --compare-to {params.baseline} --family {params.family} --seed {params.seed} --output {output} 2> {log}"
+
+
+rule qualities:
+    """What scores against a reference do not see: length, copying, repetition, and faithfulness by the run's own tagger."""
+    input:
+        script=script("qualities.py"),
+        test=SUMMARIZATION_SPLITS["test"],
+        predictions=expand("<results>/summarization/systems/{system}/predictions.jsonl", system=SUMMARIZATION["systems"]),
+        model="<results>/ner/model",
+    output:
+        "<results>/summarization/qualities.json",
+    log:
+        "<logs>/qualities.log",
+    benchmark:
+        "<benchmarks>/qualities.jsonl"
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: 6000 * attempt,
+        runtime=30 + len(SUMMARIZATION["systems"]) * SUMMARIZATION["splits"]["test"] // 200,
+    params:
+        folder=lambda w, input: folder_of_systems(input.predictions),
+        systems=" ".join(SUMMARIZATION["systems"]),
+        flags=f"{flags(config['ner'], 'precision')} --batch-size {config['ner']['training']['per_device_eval_batch_size']}",
+        language=SUMMARIZATION["language"],
+        seed=config["seed"],
+    message:
+        "Measuring length, copying, repetition and faithfulness"
+    shell:
+        "python {input.script[0]} --test {input.test} --systems-folder {params.folder} --systems {params.systems} --model {input.model}"
+        " {params.flags} --language {params.language} --seed {params.seed} --output {output} 2> {log}"

@@ -88,6 +88,8 @@ def run_files(config):
         "summarization/test.parquet",
         "summarization/stats.json",
         "summarization/comparison.csv",
+        "summarization/qualities.json",
+        *(f"summarization/studies/{name}.csv" for name in config["summarization"]["studies"]),
         *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(systems, name).values()),
         *(
             f"summarization/systems/{seed_folder(name, seed)}/scores.json"
@@ -159,7 +161,9 @@ def load_summarization(folder, config):
         "sizes": {name: split[name]["sampled"] for name in SPLITS},
         "stats": json_record(folder / "stats.json"),
         "test": {row["id"]: record(row, folder / "test.parquet") for row in test},
-        "comparison": Record({row["system"]: row for row in table(folder / "comparison.csv")}, folder / "comparison.csv"),
+        "comparison": by_system(folder / "comparison.csv"),
+        "studies": {name: by_system(folder / "studies" / f"{name}.csv") for name in config["summarization"]["studies"]},
+        "qualities": json_record(folder / "qualities.json"),
         "systems": {name: load_system(folder / "systems" / name, systems, name, seeds) for name in systems},
     }
 
@@ -184,6 +188,11 @@ def table(path):
     """Rows of a CSV file: numbers as numbers, empty cells as None."""
     with open(path, encoding="utf-8", newline="") as file:
         return [{key: value if key in NAMES else number(value) for key, value in row.items()} for row in csv.DictReader(file)]
+
+
+def by_system(path):
+    """A table of systems: {name: its row}."""
+    return Record({row["system"]: row for row in table(path)}, path)
 
 
 def number(text):

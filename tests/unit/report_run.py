@@ -335,6 +335,9 @@ def make_summarization(folder, config, rows, predictions, points, p, seeds):
         for number, seed in enumerate(seeds if is_trained(config["systems"], name) else [], 1):
             write(folder / "systems" / name / "seeds" / str(seed) / "scores.json", scores_of(points[name] + number / 2, len(rows)))
     make_comparison(folder / "comparison.csv", config, points, len(rows), p)
+    for name, study in config["studies"].items():
+        make_study(folder / "studies" / f"{name}.csv", study, config["systems"], points, len(rows), p)
+    make_qualities(folder / "qualities.json", config, len(rows))
 
 
 def make_system(folder, system, rows, predictions, points):
@@ -372,24 +375,43 @@ def make_system(folder, system, rows, predictions, points):
 
 
 def scores_of(points, count):
-    return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {"n": count}
+    scores = {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES}
+    return scores | {"n": count, "truncated": {"predictions": 0, "references": 0}}
 
 
 def make_comparison(path, config, points, n, p):
     names = list(config["systems"])
-    columns = [f"{metric}_{part}" for metric in SCORES for part in ("", "low", "high")]
-    columns = ["system", "kind", "parent", "n"] + [column.rstrip("_") for column in columns]
-    columns += [f"{metric}_{part}_{other}" for metric in SCORES for other in names for part in ("minus", "p")]
-    lines = [",".join(columns)]
-    for name, system in config["systems"].items():
-        row = {"system": name, "kind": system["kind"], "parent": system.get("parent", ""), "n": n}
+    others = {name: [other for other in names if other in (config["systems"][name].get("parent"), *config["compare_to"])] for name in names}
+    write_scores(path, config["systems"], names, others, points, n, p)
+
+
+def make_study(path, study, systems, points, n, p):
+    names = [study["baseline"], *study["systems"]]
+    write_scores(path, systems, names, dict.fromkeys(study["systems"], [study["baseline"]]), points, n, p)
+
+
+def write_scores(path, systems, names, others, points, n, p):
+    """A table of systems, each tested against its `others` (name → names)."""
+    rows = []
+    for name in names:
+        row = {"system": name, "kind": systems[name]["kind"], "parent": systems[name].get("parent", ""), "n": n}
         for metric in SCORES:
             row |= {metric: points[name], f"{metric}_low": points[name] - 3, f"{metric}_high": points[name] + 3}
-            for other in names:
-                if other != name and other in (system.get("parent"), *config["compare_to"]):
+            for other in others.get(name, []):
+                if other != name:
                     row |= {f"{metric}_minus_{other}": points[name] - points[other], f"{metric}_p_{other}": p}
-        lines.append(",".join(str(row.get(column, "")) for column in columns))
-    write_text(path, "\n".join(lines) + "\n")
+                    row |= {f"{metric}_holm_{other}": min(1, 2 * p)}
+        rows.append(row)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    write_text(path, "\n".join([",".join(columns), *(",".join(str(row.get(column, "")) for column in columns) for row in rows)]) + "\n")
+
+
+def make_qualities(path, config, n):
+    ratios = ("novel_unigrams", "novel_bigrams", "novel_trigrams", "repetition", "faithful_entities")
+    block = {"words": interval(12.0, 2), "compression": interval(9.5, 1), **{name: interval(40.0, 5) for name in ratios}}
+    block |= {"faithful_numbers": None, "counts": {"summaries": n, "empty": 1, "entities": 9, "numbers": 0}}
+    systems = dict.fromkeys(config["systems"], block)
+    write(path, {"reference": block, "systems": systems, "entity_types": ["PER", "ORG", "LOC"], "reason": None})
 
 
 SPEED = {

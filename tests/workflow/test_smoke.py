@@ -137,6 +137,7 @@ def test_every_system_has_its_files(results, system):
     scores = read(folder / "scores.json")
     assert all(is_interval(scores[name]) for name in SCORES)
     assert scores["n"] == len(test)
+    assert set(scores["truncated"]) == {"predictions", "references"}
     assert read(folder / "speed.json")["seconds"] >= 0
     assert (folder / "model").is_dir() == (system in TUNED + SPARSE)
     assert (folder / "sparsity.csv").exists() == (system in SPARSE)
@@ -154,6 +155,27 @@ def test_thirty_percent_of_the_prunable_weights_are_zero(results, system):
 def test_comparison_names_every_system(results):
     table = pd.read_csv(results / "summarization" / "comparison.csv")
     assert list(table.system) == SYSTEMS
+    studied = {"smollm2_pruned", "smollm2_retuned"}
+    holm = table.set_index("system").filter(regex="^rouge1_holm_")
+    assert set(holm.index[holm.notna().any(axis=1)]) == set(SYSTEMS) - studied
+    assert table.set_index("system").loc["smollm2_retuned", "rouge1_p_smollm2_pruned"] <= 1
+
+
+def test_a_study_has_its_table(results):
+    table = pd.read_csv(results / "summarization" / "studies" / "again.csv", index_col="system")
+    assert list(table.index) == ["smollm2_tuned", "smollm2_pruned", "smollm2_retuned"]
+    assert table["bertscore_f1_holm_smollm2_tuned"].notna().tolist() == [False, True, True]
+    assert not [column for column in table.columns if column.endswith("_smollm2_pruned")]
+
+
+def test_qualities_of_every_system_and_of_the_references(results):
+    qualities = read(results / "summarization" / "qualities.json")
+    assert list(qualities["systems"]) == SYSTEMS
+    assert qualities["entity_types"] == ["PER", "ORG", "LOC"]
+    for block in (qualities["reference"], *qualities["systems"].values()):
+        assert block["counts"]["summaries"] == 6
+        assert is_interval(block["words"])
+    assert qualities["systems"]["lead3"]["novel_trigrams"]["value"] == 0
 
 
 def test_resolved_configuration_and_provenance(results):
