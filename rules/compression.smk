@@ -8,7 +8,7 @@
 
 
 rule finetune:
-    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
+    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4); with `processes` above 1, in as many."""
     input:
         script=script("finetune.py"),
         model=lambda w: start_model(w.system),
@@ -30,9 +30,11 @@ rule finetune:
         "../envs/models.yaml"
     threads: 2
     resources:
-        # weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations
-        mem_mb=lambda w, attempt: int((6000 + 12000 * model_gigabytes(root_model(w.system))) * attempt),
+        # weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision, those that did best on
+        # validation are kept beside them; the rest is activations
+        mem_mb=lambda w, attempt: int((6000 + 13000 * model_gigabytes(root_model(w.system))) * attempt),
         runtime=720,
+        processes=1,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {seed_of(w.system)} --start {origin(w.system)}",
@@ -42,7 +44,8 @@ rule finetune:
     shell:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation}"
         " --template {input.template} --lengths {input.lengths} --training {params.training:q} --system {wildcards.system}"
-        " {params.flags} {params.zeros} --output {output.model} --log {output.log} --summary {output.summary} 2> {log}"
+        " --processes {resources.processes} {params.flags} {params.zeros} --output {output.model} --log {output.log}"
+        " --summary {output.summary} 2> {log}"
 
 
 rule prune:

@@ -12,10 +12,11 @@ from trl import SFTConfig, SFTTrainer
 
 import finetune
 from lib.master_weights import spread
+from lib.packing import IGNORED
 from lib.program import InputError
 from lib.prompting import load_template, ready_tokenizer
 from lib.records import read_json, read_jsonl
-from lib.sft import IGNORED, CompletionTrainer, training_rows
+from lib.sft import CompletionTrainer, training_rows
 from lib.zeros import KeepZeros
 from tuning import TEMPLATE, TRAINING, cut, linear, make_start, pairs, tune, weights
 
@@ -136,7 +137,10 @@ def test_the_loss_falls_and_the_log_tells(tuned):
     assert all(set(row) == {"step", "epoch", "loss", "learning_rate", "seconds"} for row in steps)
     checks = [row for row in log if "validation_loss" in row]
     assert [row["step"] for row in checks] == [0, 3, 6, 9]
-    assert summary["validation_loss"] == {"before": checks[0]["validation_loss"], "after": checks[-1]["validation_loss"]}
+    losses = summary["validation_loss"]
+    assert (losses["before"], losses["best"]) == (checks[0]["validation_loss"], checks[-1]["validation_loss"])
+    assert losses["after"] == pytest.approx(losses["best"], abs=0.01)  # rounded to bf16
+    assert summary["best_step"] == 9
     assert checks[-1]["validation_loss"] < checks[0]["validation_loss"] - 0.5
     assert (summary["rows"], summary["steps"], summary["effective_batch"], summary["precision"]) == (12, 9, 4, "fp32")
     assert summary["longest"] <= summary["max_length"] <= TRAINING["max_length"]

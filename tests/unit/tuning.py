@@ -16,6 +16,8 @@ TEMPLATE = Path(__file__).parents[2] / "prompts" / "plain.yaml"
 TRAINING = {
     "precision": "fp32",
     "max_length": 200,
+    "packing": False,
+    "lora": None,
     "num_train_epochs": 3,
     "per_device_train_batch_size": 4,
     "per_device_eval_batch_size": 4,
