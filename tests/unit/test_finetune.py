@@ -11,12 +11,14 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import finetune
+from lib.device import resolve_precision
 from lib.master_weights import spread
+from lib.model_folder import load_model
 from lib.packing import IGNORED
 from lib.program import InputError
 from lib.prompting import load_template, ready_tokenizer
 from lib.records import read_json, read_jsonl
-from lib.sft import CompletionTrainer, training_rows
+from lib.sft import CompletionTrainer, completion_losses, training_rows
 from lib.zeros import KeepZeros
 from tuning import TEMPLATE, TRAINING, cut, linear, make_start, pairs, tune, weights
 
@@ -163,6 +165,42 @@ def test_the_model_is_stored_like_its_start_and_needs_nothing_else(start, tuned,
     assert json.loads(fresh) == here.tolist()
 
 
+def test_the_weights_of_the_lowest_validation_loss_are_stored(start, tmp_path, monkeypatch):
+    """Three epochs of three steps of which the first did best store what one epoch stores."""
+    one = tune(start, tmp_path / "one", num_train_epochs=1, lr_scheduler_type="constant")
+    losses = iter([9.0, 2.0, 3.0, 2.0, 4.0])  # before, after steps 3, 6, 9, of what is stored; equal to the best is not better
+    monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
+    three = tune(start, tmp_path / "three", lr_scheduler_type="constant")
+    for name, tensor in weights(one).items():
+        assert torch.equal(weights(three)[name], tensor), name
+    summary = read_json(tmp_path / "three" / "training.json")
+    assert (summary["best_step"], summary["steps"]) == (3, 9)
+    assert summary["validation_loss"] == {"before": 9.0, "best": 2.0, "after": 4.0}
+    assert "after step 3" in (three / "README.md").read_text()
+
+
+def test_the_start_is_not_kept_even_if_it_did_best(start, tmp_path, monkeypatch):
+    losses = iter([1.0, 2.0, 2.0])
+    monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
+    assert not torch.equal(*(weights(folder)["model.norm.weight"] for folder in (start, tune(start, tmp_path, num_train_epochs=1))))
+    assert read_json(tmp_path / "training.json")["best_step"] == 3
+
+
+def test_a_loss_that_is_no_number_is_one_line(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: float("nan"))
+    with pytest.raises(SystemExit, match="^error: training: the validation loss was no number .* lower learning_rate"):
+        tune(start, tmp_path, num_train_epochs=1)
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_loss_after_is_that_of_the_stored_model(start, tmp_path):
+    tuned = tune(start, tmp_path, num_train_epochs=1)
+    template, tokenizer = load_template(TEMPLATE), ready_tokenizer(tuned)
+    rows, _ = training_rows(tokenizer, template, pairs(3), 500, "validation")
+    total, tokens = completion_losses(load_model(tuned, torch.float32), rows, 2, tokenizer.pad_token_id, "fp32").sum(dim=0).tolist()
+    assert read_json(tmp_path / "training.json")["validation_loss"]["after"] == pytest.approx(total / tokens, rel=1e-6)
+
+
 def test_training_again_gives_the_same_bytes(start, tuned, tmp_path):
     again = tune(start, tmp_path)
     for path in tuned.iterdir():
@@ -189,6 +227,16 @@ def test_master_weights_are_fp32_in_any_precision(start, tmp_path, precision, mo
     monkeypatch.setattr(CompletionTrainer, "compute_loss", watched)
     tune(start, tmp_path, num_train_epochs=1, precision=precision)
     assert seen == {torch.float32}
+
+
+@pytest.mark.parametrize(("capability", "precision"), [((7, 5), "fp16"), ((8, 0), "bf16")])
+def test_a_gpu_without_bf16_is_given_fp16_autocast_over_fp32_weights(monkeypatch, tmp_path, capability, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert resolve_precision("auto") == precision
+    monkeypatch.undo()
+    config = finetune.sft_config(TRAINING, precision, 1, str(tmp_path), 1, 1)
+    assert (config.fp16, config.bf16) == (precision == "fp16", precision == "bf16")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -227,6 +275,7 @@ def test_when_memory_runs_out_the_batch_shrinks_and_the_effective_batch_stays(st
         ({"lr_scheduler_type": "sideways"}, "--training: .*sideways"),
         ({"max_length": 20}, "training.max_length 20"),
         ({"precision": "fp16"}, "precision fp16"),
+        ({"lora": {"r": 2, "alpha": 4, "dropout": 0, "targets": ["lm_head"]}}, "training.lora.targets: found 'lm_head'"),
     ],
 )
 def test_wrong_arguments_are_named_and_nothing_is_written(start, tmp_path, changes, message):
@@ -287,7 +336,7 @@ def test_keeping_zeros_of_a_dense_model_is_refused(start, tmp_path):
 OPTIMIZERS = {
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.5),
     "fused adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.5, fused=True),
-    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1e-2, momentum=0.9),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1e-2, momentum=0.9, weight_decay=0.1),
     "adafactor": lambda parameters: torch.optim.Adafactor(parameters, lr=1e-2),
 }
 

@@ -32,9 +32,9 @@ TRAINING = {
 }
 
 
-def make_start(folder, dtype=torch.bfloat16):
-    """A random Llama whose weights are stored in `dtype`."""
-    make("llama", folder, seed=1)
+def make_start(folder, dtype=torch.bfloat16, **shape):
+    """A random Llama whose weights are stored in `dtype`; `shape` overrides arguments of its config."""
+    make("llama", folder, seed=1, **shape)
     AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).save_pretrained(folder)
     return folder
 
