@@ -4,7 +4,8 @@
 # out   <results>/summarization/systems/{system}/model/                             ordinary weights, tokenizer, model card
 #       <results>/summarization/systems/{system}/training_log.jsonl, training.json  of those that are fine-tuned
 #       <results>/summarization/systems/{system}/sparsity.csv                       of those that are pruned or descend from such
-#       <results>/summarization/systems/{system}/model.bitmask.safetensors, storage.json    the same, on request
+#       <results>/summarization/systems/{system}/model.bitmask.safetensors, storage.json    the same ones without their zeros
+#       <results>/summarization/systems/{system}/validation_loss.json               of those in a study of pruning, and on request
 
 
 rule finetune:
@@ -130,3 +131,34 @@ rule compress:
         "Storing {wildcards.system} without its zeros"
     shell:
         "python {input.script[0]} --model {input.model} --output {output.weights} --summary {output.summary} 2> {log}"
+
+
+rule validation_loss:
+    """The loss of a system's model on the references of the validation pairs, with its interval (P5, P7)."""
+    input:
+        script=script("validation_loss.py"),
+        model=lambda w: model_made_by(w.system),
+        template=lambda w: prompt_template(w.system),
+        validation=SUMMARIZATION_SPLITS["validation"],
+    output:
+        "<results>/summarization/systems/{system}/validation_loss.json",
+    log:
+        "<logs>/validation_loss/{system}.log",
+    benchmark:
+        "<benchmarks>/validation_loss/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(GENERATING),
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: int((4000 + 3000 * model_gigabytes(root_model(w.system))) * attempt),
+        runtime=60,
+    params:
+        flags=loss_flags,
+        seed=config["seed"],
+    message:
+        "Measuring the validation loss of {wildcards.system}"
+    shell:
+        "python {input.script[0]} --model {input.model} --validation {input.validation} --template {input.template} {params.flags}"
+        " --seed {params.seed} --output {output} 2> {log}"

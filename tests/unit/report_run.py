@@ -366,6 +366,7 @@ def make_system(folder, system, rows, predictions, points):
             ],
         )
     if "pruned" in folder.name or "retuned" in folder.name:
+        write(folder / "storage.json", STORAGE)
         write_text(
             folder / "sparsity.csv", "layer,zeros,weights,sparsity\nmodel.layers.0.mlp,30,100,0.3\nprunable,30,100,0.3\ntotal,30,120,0.25\n"
         )
@@ -428,8 +429,26 @@ TUNING = {
     "effective_batch": 16,
     "precision": "bf16",
     "stored": "bfloat16",
-    "validation_loss": {"before": 2.9, "after": 2.2},
+    "best_step": 10,
+    "validation_loss": {"before": 2.9, "best": 2.2, "after": 2.2},
+    "lora": None,
+    "packing": False,
+    "packed_rows": None,
+    "processes": 1,
     "zeros_kept": 0,
+}
+STORAGE = {
+    "dense_bytes": 724_000_000,
+    "bitmask_bytes": 574_000_000,
+    "computed_share": 574 / 724,
+    "packed": {
+        "tensors": 224,
+        "weights": 315_000_000,
+        "zeros": 94_500_000,
+        "dense_bytes": 630_000_000,
+        "bitmask_bytes": 480_375_000,
+        "computed_share": 0.7625,
+    },
 }
 LENGTHS = {"min": 5, "mean": 20.4, "median": 19.0, "p90": 30.0, "p95": 33.0, "p99": 39.0, "max": 41}
 TEXT_LENGTHS = dict.fromkeys(("characters", "words", "sentences"), LENGTHS) | {"tokens": {"llama": LENGTHS, "smollm2": LENGTHS}}

@@ -10,6 +10,7 @@ import prune
 from lib.model_folder import load_model
 from lib.program import InputError
 from lib.pruning import METHODS, Method, check_zeros, l1_unstructured, prune_model
+from lib.pruning_methods import SCOPES
 from lib.records import read_json
 from lib.sparsity import prunable
 from tuning import TEMPLATE, cut, linear, make_start, pairs, weights, write_pairs
@@ -117,6 +118,7 @@ def test_wrong_arguments_are_usage_errors(start, tmp_path, changes):
 
 
 def test_a_method_that_misses_its_share_is_noticed(start, monkeypatch):
+    monkeypatch.setitem(SCOPES, "too_little", ("layer",))
     monkeypatch.setitem(METHODS, "too_little", Method(lambda layers, share, scope: l1_unstructured(layers, share / 2, scope), "too few"))
     with pytest.raises(RuntimeError, match="too_little left"):
         prune_model(load_model(start, torch.float32), "too_little", 0.3, "layer")
@@ -182,7 +184,7 @@ def test_two_to_four_wants_half_and_rows_of_fours(start, tmp_path):
 @pytest.mark.parametrize("method", ["ln_structured", "semi_structured_2_4", "wanda"])
 def test_scope_global_is_refused_where_it_has_no_meaning(start, tmp_path, method):
     more = calibration(tmp_path) if method == "wanda" else {}
-    with pytest.raises(SystemExit, match=f"^error: method {method}, scope global: .* expected scope layer"):
+    with pytest.raises(SystemExit, match=f"^error: scope: global, and {method} ranks .*; expected layer; .* choose l1_unstructured"):
         cut(start, tmp_path / "pruned", method=method, amount=0.5, scope="global", **more)
 
 
