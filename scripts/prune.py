@@ -89,7 +89,7 @@ def main(argv=None):
     log(f"{args.method}, {args.scope}: {zeros} of {weights} prunable weights are zero")
     model.to("cpu", storage_dtype(args.model))
     with whole(args.output) as folder:
-        save_model(folder, model, tokenizer, end_ids(tokenizer, args.model), card(args, zeros, weights, rows))
+        save_model(folder, model, tokenizer, end_ids(tokenizer, args.model), card(args, model, zeros, weights, rows))
         check_kept(args.model, folder, zeros, {f"{name}.weight" for name in prunable(model)})
 
 
@@ -121,7 +121,8 @@ def check_kept(before, after, zeros, pruned):
         raise RuntimeError(f"{found} zeros were stored, and {zeros} were made")
 
 
-def card(args, zeros, weights, rows):
+def card(args, model, zeros, weights, rows):
+    whole_model = sum(parameter.numel() for parameter in model.parameters())  # gives a tied matrix once
     of = "weights of its linear layers" if args.amount_of == "prunable" else "whole weights of the model"
     text = (
         f"The model of the system `{args.system}`: `{args.start}` with the share {args.amount} of the {of} set to zero "
@@ -133,9 +134,8 @@ def card(args, zeros, weights, rows):
     facts = {"method": args.method, "scope": args.scope, "amount": f"{args.amount} of {args.amount_of}", "seed": args.seed}
     if rows:
         facts["calibration"] = f"{len(rows)} rows of train, {sum(map(len, rows))} tokens"
-    return model_card(
-        args.system, ["summarization", "pruned"], text, {**facts, "zeros": f"{zeros} of {weights} prunable weights ({zeros / weights:.4f})"}
-    )
+    facts["zeros"] = f"{zeros} of {weights} prunable weights ({zeros / weights:.4f}); {zeros / whole_model:.4f} of the whole model's"
+    return model_card(args.system, ["summarization", "pruned"], text, facts)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml")
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
 CHAIN = {
     "fetch", "provenance", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
-    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "score",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "compress", "score",
     "compare_systems", "report",
 }  # fmt: skip
 
@@ -47,6 +47,14 @@ def test_every_trained_model_repeats_for_each_further_seed(project):
     jobs = planned(run.stdout)
     assert (jobs["ner_train"], jobs["ner_clean"], jobs["finetune"], jobs["prune"]) == (3, 1, 9, 3)
     assert jobs["generate"] == 7 + 2 * 4, "systems that are only prompted do not depend on the training seed"
+
+
+def test_the_number_of_processes_of_fine_tuning_is_a_resource(project):
+    more = ["-n", "-p", "--set-resources", "finetune:processes=4", "--configfile", "presets/smoke.yaml"]
+    run = snakemake(project, *more, "--", "results/smoke/summarization/systems/smollm2_tuned/model")
+    assert run.returncode == 0, run.stdout[-3000:]
+    (command,) = re.findall(r"finetune\.py .*?--processes (\d+)", run.stdout, re.S)
+    assert command == "4"
 
 
 @pytest.mark.parametrize("profile", PROFILES)
