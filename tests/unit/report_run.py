@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from lib.report_data import SCORES
-from lib.systems import is_trained
+from lib.systems import is_trained, loss_systems
 
 ROOT = Path(__file__).parents[2]
 ARTICLE = "The council of Elmbridge met on Monday. It agreed to open the old library again. Readers had asked for it since 2019."
@@ -334,6 +334,8 @@ def make_summarization(folder, config, rows, predictions, points, p, seeds):
         make_system(folder / "systems" / name, system, rows, predictions, points[name])
         for number, seed in enumerate(seeds if is_trained(config["systems"], name) else [], 1):
             write(folder / "systems" / name / "seeds" / str(seed) / "scores.json", scores_of(points[name] + number / 2, len(rows)))
+    for name in loss_systems({"summarization": config}):
+        write(folder / "systems" / name / "validation_loss.json", interval(3 - points[name] / 50, 0.2) | {"tokens": 800, "pairs": 20})
     make_comparison(folder / "comparison.csv", config, points, len(rows), p)
 
 
