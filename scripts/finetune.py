@@ -19,7 +19,8 @@ given percentile of the articles needs if that is less; longer articles are shor
 whatever the precision. With --keep-zeros, weights of linear layers that are zero in MODEL_DIR stay zero.
 
 packing   the rows of a batch share sequences of at most that many tokens, and none sees another: the same rows in each step and the
-          same losses, with less padding. A model that cannot do that exactly is refused
+          same losses, with less padding. A model that cannot do that exactly is refused. `packed_rows` counts the sequences of all
+          epochs, where without packing there is one a row and epoch
 lora      null, or r, alpha, dropout and targets: adapters are trained instead of the weights, and merged before the model is stored.
           With --keep-zeros the weight is W + (W ≠ 0) · alpha / r · B A, in training too, so that what is trained is what is merged
 
