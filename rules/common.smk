@@ -14,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 from lib import systems
 from lib.asset_files import files_of
 from lib.config import ConfigError, checked
+from lib.pruning_methods import CALIBRATED
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -252,6 +253,14 @@ def systems_outside_studies():
     return [name for name in SUMMARIZATION["systems"] if name not in studied]
 
 
+def loss_flags(wildcards):
+    """Flags of validation_loss.py: the precision is that of generation, length and batch those of fine-tuning."""
+    own = settings(wildcards.system, "generation")
+    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
+    training = SUMMARIZATION["training"]
+    return flags(own, "precision") + double + f" {flags(training, 'max_length')} --batch-size {training['per_device_eval_batch_size']}"
+
+
 def bertscore_flags(options):
     flags = f"--bertscore-name {options['model']} --bertscore-layer {options['layer']} --bertscore-batch-size {options['batch_size']}"
     return flags + (" --bertscore-idf" if options["idf"] else "")
@@ -268,8 +277,8 @@ def generation_mb(system):
 
 
 def finetuning_mb(system):
-    """Weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations."""
-    return int(6000 + 12000 * model_gigabytes(root_model(system)))
+    """In fp32 weights, gradients and AdamW's two moments are eight times the weights in half precision, of which the best are kept besides."""
+    return int(6000 + 13000 * model_gigabytes(root_model(system)))
 
 
 # ------------------------------------------------------------------ training and compression
@@ -288,7 +297,7 @@ def parent_sparsity(wildcards):
 
 def is_calibrated(system):
     """Whether a pruning method looks at what the layers are given."""
-    return SYSTEMS[system]["method"] == "wanda"
+    return SYSTEMS[system]["method"] in CALIBRATED
 
 
 def calibration_flags(wildcards, input):

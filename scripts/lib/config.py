@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
+from lib.pruning_methods import wrong_scope
 from lib.systems import lineage
 
 DISCRIMINATORS = ("source", "kind")
@@ -223,8 +224,8 @@ def _systems(config, root):
 
 def _pruning(key, system):
     method = system["method"]
-    if system["scope"] == "global" and method not in ("l1_unstructured", "random_unstructured"):
-        _fail(f"{key}.scope", f"global, and {method} compares weights within a layer", "layer", "correct the scope or the method")
+    if wrong := wrong_scope(method, system["scope"]):
+        _fail(f"{key}.scope", *wrong)
     if method == "semi_structured_2_4" and (system["amount"], system["amount_of"]) != (0.5, "prunable"):
         found = f"{system['amount']} of {system['amount_of']}, and two of each four weights go"
         _fail(f"{key}.amount", found, "amount 0.5 and amount_of prunable", "correct them or the method")

@@ -7,7 +7,7 @@ import yaml
 
 from lib.program import InputError
 from lib.records import read_json, read_jsonl, read_parquet
-from lib.systems import extra_seeds, is_sparse, is_trained, ner_folders, seed_folder, used_assets
+from lib.systems import extra_seeds, is_sparse, is_trained, loss_systems, ner_folders, seed_folder, used_assets
 
 NER_PARTS = ("audit", "cleaning", "labels", "training", "metrics", "errors", "sentences")
 VARIANT_PARTS = ("labels", "cleaning", "training", "metrics")
@@ -67,7 +67,7 @@ def system_files(systems, name):
     if kind == "finetune":
         files |= {"log": "training_log.jsonl", "training": "training.json"}
     if is_sparse(systems, name):
-        files["sparsity"] = "sparsity.csv"
+        files |= {"sparsity": "sparsity.csv", "storage": "storage.json"}
     return files
 
 
@@ -91,6 +91,7 @@ def run_files(config):
         "summarization/qualities.json",
         *(f"summarization/studies/{name}.csv" for name in config["summarization"]["studies"]),
         *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(systems, name).values()),
+        *(f"summarization/systems/{name}/validation_loss.json" for name in loss_systems(config)),
         *(
             f"summarization/systems/{seed_folder(name, seed)}/scores.json"
             for name in systems
@@ -165,6 +166,7 @@ def load_summarization(folder, config):
         "studies": {name: by_system(folder / "studies" / f"{name}.csv") for name in config["summarization"]["studies"]},
         "qualities": json_record(folder / "qualities.json"),
         "systems": {name: load_system(folder / "systems" / name, systems, name, seeds) for name in systems},
+        "loss": {name: json_record(folder / "systems" / name / "validation_loss.json") for name in loss_systems(config)},
     }
 
 

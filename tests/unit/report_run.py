@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from lib.report_data import SCORES
-from lib.systems import is_trained
+from lib.systems import is_trained, loss_systems
 
 ROOT = Path(__file__).parents[2]
 ARTICLE = "The council of Elmbridge met on Monday. It agreed to open the old library again. Readers had asked for it since 2019."
@@ -334,6 +334,8 @@ def make_summarization(folder, config, rows, predictions, points, p, seeds):
         make_system(folder / "systems" / name, system, rows, predictions, points[name])
         for number, seed in enumerate(seeds if is_trained(config["systems"], name) else [], 1):
             write(folder / "systems" / name / "seeds" / str(seed) / "scores.json", scores_of(points[name] + number / 2, len(rows)))
+    for name in loss_systems({"summarization": config}):
+        write(folder / "systems" / name / "validation_loss.json", interval(3 - points[name] / 50, 0.2) | {"tokens": 800, "pairs": 20})
     make_comparison(folder / "comparison.csv", config, points, len(rows), p)
     for name, study in config["studies"].items():
         make_study(folder / "studies" / f"{name}.csv", study, config["systems"], points, len(rows), p)
@@ -369,6 +371,7 @@ def make_system(folder, system, rows, predictions, points):
             ],
         )
     if "pruned" in folder.name or "retuned" in folder.name:
+        write(folder / "storage.json", STORAGE)
         write_text(
             folder / "sparsity.csv", "layer,zeros,weights,sparsity\nmodel.layers.0.mlp,30,100,0.3\nprunable,30,100,0.3\ntotal,30,120,0.25\n"
         )
@@ -450,8 +453,26 @@ TUNING = {
     "effective_batch": 16,
     "precision": "bf16",
     "stored": "bfloat16",
-    "validation_loss": {"before": 2.9, "after": 2.2},
+    "best_step": 10,
+    "validation_loss": {"before": 2.9, "best": 2.2, "after": 2.2},
+    "lora": None,
+    "packing": False,
+    "packed_rows": None,
+    "processes": 1,
     "zeros_kept": 0,
+}
+STORAGE = {
+    "dense_bytes": 724_000_000,
+    "bitmask_bytes": 574_000_000,
+    "computed_share": 574 / 724,
+    "packed": {
+        "tensors": 224,
+        "weights": 315_000_000,
+        "zeros": 94_500_000,
+        "dense_bytes": 630_000_000,
+        "bitmask_bytes": 480_375_000,
+        "computed_share": 0.7625,
+    },
 }
 LENGTHS = {"min": 5, "mean": 20.4, "median": 19.0, "p90": 30.0, "p95": 33.0, "p99": 39.0, "max": 41}
 TEXT_LENGTHS = dict.fromkeys(("characters", "words", "sentences"), LENGTHS) | {"tokens": {"llama": LENGTHS, "smollm2": LENGTHS}}

@@ -1,5 +1,6 @@
 """Dry runs: what every preset plans, what is refused before any job starts; and the house style."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml")
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
 CHAIN = {
     "fetch", "provenance", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
-    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "score",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "compress", "score",
     "compare_systems", "qualities", "report",
 }  # fmt: skip
 
@@ -63,6 +64,14 @@ def test_a_thousand_systems_make_command_lines_that_a_shell_takes(project):
     assert [name for name, _ in commands].count("compare_systems") == 2
     assert {name for name, _ in commands} == {"score", "compare_systems", "qualities"}
     assert max(len(options) for _, options in commands) < 100 * 1024
+
+
+def test_the_number_of_processes_of_fine_tuning_is_a_resource(project):
+    more = ["-n", "-p", "--set-resources", "finetune:processes=4", "--configfile", "presets/smoke.yaml"]
+    run = snakemake(project, *more, "--", "results/smoke/summarization/systems/smollm2_tuned/model")
+    assert run.returncode == 0, run.stdout[-3000:]
+    (command,) = re.findall(r"finetune\.py .*?--processes (\d+)", run.stdout, re.S)
+    assert command == "4"
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -212,6 +212,24 @@ def test_two_runs_side_by_side(smoke):
     assert "error: --right: there is no finished run full in results; found smoke; name one of them" in run.stdout
 
 
+def test_sizes_without_zeros(results):
+    for system in SPARSE:
+        storage = read(results / "summarization" / "systems" / system / "storage.json")
+        assert storage["bitmask_bytes"] < storage["dense_bytes"]
+        assert storage["packed"]["zeros"] / storage["packed"]["weights"] == pytest.approx(0.3, abs=0.005)
+
+
+@pytest.mark.parametrize("system", ["smollm2_pruned", "llama_zero_shot"])
+def test_the_validation_loss_of_any_model_can_be_asked_for(smoke, results, system):
+    path = results / "summarization" / "systems" / system / "validation_loss.json"
+    run = snakemake(smoke, "--cores", "2", "--configfile", "presets/smoke.yaml", "--", str(path.relative_to(smoke)))
+    assert run.returncode == 0, run.stdout[-3000:]
+    loss = read(path)
+    assert set(loss) == {"value", "low", "high", "tokens", "pairs"}
+    assert is_interval({key: loss[key] for key in ("value", "low", "high")})
+    assert loss["pairs"] == 6
+
+
 def test_the_archive(smoke):
     options = ["--cores", "2", "--configfile", "presets/smoke.yaml"]
     run = snakemake(smoke, *options, "--", "submission")
