@@ -35,12 +35,13 @@ rule summ_split:
         columns=as_json(SUMMARIZATION["columns"]),
         sizes=as_json(SUMMARIZATION["splits"]),
         words=" ".join(f"--{key}-words {value}" for key, value in SUMMARIZATION["article_words"].items() if value is not None),
+        near=near_flags(SUMMARIZATION),
         seed=config["seed"],
     message:
         "Sampling articles and summaries"
     shell:
         "python {input.script[0]} --dataset {input.dataset} {params.config} --columns {params.columns:q} --sizes {params.sizes:q}"
-        " {params.words} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
+        " {params.words} {params.near} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
         " --record {output.record} 2> {log}"
 
 

@@ -21,9 +21,9 @@ import lib.offline  # noqa: F401
 
 from transformers import AutoTokenizer
 
-from lib.cleaning import normalize_letters, remove_invisible
 from lib.device import resolve_precision
 from lib.entity_html import fragment
+from lib.letters import normalize_letters, remove_invisible
 from lib.program import InputError, existing_file, json_value, model_folder, parser, program
 from lib.publish import whole
 from lib.records import write_json

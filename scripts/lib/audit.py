@@ -12,8 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, ZWNJ, key_of, normalize_letters, remove_invisible
+from lib.cleaning import ROW_STEPS, RULES, key_of
 from lib.labels import OUTSIDE, TAG, parse
+from lib.letters import ARABIC_DIGITS, ZWNJ, normalize_letters, remove_invisible
 from lib.near_duplicates import NearDuplicates
 from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
 

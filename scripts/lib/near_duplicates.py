@@ -1,8 +1,8 @@
-"""Sentences that differ little: found by MinHash and locality-sensitive hashing, then checked by the exact Jaccard similarity.
+"""Texts that differ little: found by MinHash and locality-sensitive hashing, then checked by the exact Jaccard similarity.
 
-A sentence is the set of its character n-grams, in the bare form in which lib.cleaning compares sentences, so that letter variants,
-invisible characters and spaces make no difference. Broder, "On the resemblance and containment of documents", 1997; Leskovec,
-Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
+A sentence or an article is the set of its character n-grams, in the bare form in which sentences are compared, so that letter
+variants, invisible characters and spaces make no difference. Broder, "On the resemblance and containment of documents", 1997;
+Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
 """
 
 from array import array
@@ -10,7 +10,7 @@ from array import array
 import numpy as np
 from datasketch import MinHash
 
-from lib.cleaning import bare_text
+from lib.letters import bare_text
 
 PERMUTATIONS = 64
 RECALL = 0.99  # of pairs as similar as the threshold; of more similar ones more are found
@@ -99,6 +99,18 @@ class NearDuplicates:
             bands, places = np.concatenate([self.bands, bands]), np.concatenate([self.places, places])
             order = np.argsort(bands, kind="stable")
             self.bands, self.places, self.pending = bands[order], places[order], array("Q")
+
+
+class NearArticles:
+    """Articles, given as texts of any language; `article in …` tells whether one is nearly the same as one of them."""
+
+    def __init__(self, articles, threshold, characters):
+        self.index = NearDuplicates(threshold, characters, lambda number: (articles[number].split(), None))
+        for number, article in enumerate(articles):
+            self.index.add(number, article.split(), None)
+
+    def __contains__(self, article):
+        return self.index.has_match(article.split(), None)
 
 
 def rows_of_a_band(threshold):
