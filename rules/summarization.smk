@@ -3,7 +3,7 @@
 # in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml
 # out   <results>/summarization/{train,validation,test}.parquet, split.json     the cleaned and sampled pairs
 #       <results>/summarization/lengths/{model}.json, stats.json                their lengths
-#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json
+#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json     of all shards together
 #       <results>/summarization/systems/{system}/scores.json, scores_by_article.csv
 #       <results>/summarization/comparison.csv                                  all systems side by side
 
@@ -11,6 +11,14 @@ SUMMARIZATION_SPLITS = {split: f"<results>/summarization/{split}.parquet" for sp
 PAIRS = config["datasets"][SUMMARIZATION["dataset"]]
 GENERATING = systems_of_kind("prompt", "finetune", "prune")
 PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["percentiles"]})
+
+
+scattergather:
+    generation=SUMMARIZATION["generation"]["shards"],
+
+
+localrules:
+    gather_predictions,
 
 
 rule summ_split:
@@ -129,7 +137,7 @@ rule lead:
 
 
 rule generate:
-    """Summarize the test articles with a model."""
+    """Summarize a shard of the test articles with a model."""
     input:
         script=script("generate.py"),
         model=lambda w: model_made_by(w.system),
@@ -137,13 +145,13 @@ rule generate:
         test=SUMMARIZATION_SPLITS["test"],
         train=lambda w: SUMMARIZATION_SPLITS["train"] if settings(w.system, "generation")["shots"] else [],
     output:
-        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
-        speed="<results>/summarization/systems/{system}/speed.json",
-        record="<results>/summarization/systems/{system}/generation.json",
+        predictions=temp("<results>/summarization/systems/{system}/predictions.{scatteritem}.jsonl"),
+        speed=temp("<results>/summarization/systems/{system}/speed.{scatteritem}.json"),
+        record=temp("<results>/summarization/systems/{system}/generation.{scatteritem}.json"),
     log:
-        "<logs>/generate/{system}.log",
+        "<logs>/generate/{system}/{scatteritem}.log",
     benchmark:
-        "<benchmarks>/generate/{system}.jsonl"
+        "<benchmarks>/generate/{system}/{scatteritem}.jsonl"
     wildcard_constraints:
         system=any_of(GENERATING),
     conda:
@@ -156,9 +164,38 @@ rule generate:
         flags=generation_flags,
         shots=shot_flags,
     message:
-        "Summarizing with {wildcards.system}"
+        "Summarizing with {wildcards.system} (shard {wildcards.scatteritem})"
     shell:
         "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.shots}"
+        " --shard {wildcards.scatteritem} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
+
+
+rule gather_predictions:
+    """Join the shards of a system's summaries, in the order of the test articles."""
+    input:
+        script=script("gather_predictions.py"),
+        predictions=of_all_shards("predictions.jsonl"),
+        speeds=of_all_shards("speed.json"),
+        records=of_all_shards("generation.json"),
+    output:
+        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        speed="<results>/summarization/systems/{system}/speed.json",
+        record="<results>/summarization/systems/{system}/generation.json",
+    log:
+        "<logs>/gather_predictions/{system}.log",
+    benchmark:
+        "<benchmarks>/gather_predictions/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(GENERATING),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 500 * attempt,
+        runtime=5,
+    message:
+        "Joining the summaries of {wildcards.system}"
+    shell:
+        "python {input.script[0]} --shard-predictions {input.predictions} --shard-speeds {input.speeds} --shard-records {input.records}"
         " --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
 
 
