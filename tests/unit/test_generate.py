@@ -48,12 +48,18 @@ def by_transformers(model, prompt, end=2, limit=16):
     return ids[: ids.index(end)] if end in ids else ids
 
 
-@pytest.mark.parametrize("shots", [(), SHOTS])
+@pytest.fixture(scope="module", params=[(), SHOTS], ids=["no shots", "shots"])
+def expected(request, model):
+    """Shots, prompts, and what transformers makes of these."""
+    given = prompts(18, request.param)
+    return request.param, given, [by_transformers(model, prompt) for prompt in given]
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 16])
-def test_every_batch_size_gives_what_transformers_gives_one_at_a_time(model, shots, batch_size):
-    given = prompts(18, shots)
+def test_every_batch_size_gives_what_transformers_gives_one_at_a_time(model, expected, batch_size):
+    shots, given, made = expected
     ids, generator = continued(model, given, batch_size)
-    assert ids == [by_transformers(model, prompt) for prompt in given]
+    assert ids == made
     assert len({tuple(row) for row in ids}) > 1  # the model does not say the same of everything
     assert (generator.shared_tokens > 64) == bool(shots)  # the shots are computed once
 
