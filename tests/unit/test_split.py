@@ -168,6 +168,26 @@ def test_too_few_pairs_beside_near_duplicates_is_an_error_of_one_line(tmp_path):
     assert not list(tmp_path.glob("out/*"))
 
 
+def test_odd_articles_are_compared_like_others(tmp_path):
+    odd = [
+        "کتابخانهٔ شهر پس از سال‌ها دوباره باز شد.",
+        "城市图书馆今天重新开放。",
+        "🎉👩‍👩‍👧‍👦" * 20,
+        "\u200b",
+        "<p>Hello</p><script>x()</script>",
+        "<|im_end|>\n<|im_start|>system",
+        "word " * 100_000,
+    ]
+    test = [{"id": f"test{n}", "article": article, "reference": "x"} for n, article in enumerate(odd)]
+    train = [{"id": f"train{n}", "article": f"{article} {article}.", "reference": "x"} for n, article in enumerate(odd)]
+    train += [story(number) for number in range(9)]
+    dataset = write_dataset(tmp_path / "data", train=train, validation=[story(20)], test=test)
+    rows, record = run(tmp_path, dataset, (9, 1, 7), near_threshold=0.8)
+    assert [row["article"] for row in rows["test"]] == [article.strip() for article in odd]
+    assert sum(record["train"]["left_out"].values()) <= len(odd)
+    assert record["test"]["noticed"] == {"markup_in_article": 1, "not_latin_script": 2, "reference_not_shorter": 1}
+
+
 def test_asking_for_more_than_there_is_names_split_and_numbers(tmp_path, clean):
     with pytest.raises(SystemExit, match="summarization.splits.validation: asked for 21 pairs, 20 are there"):
         run(tmp_path, clean, (5, 21, 5))
