@@ -228,7 +228,13 @@ def shot_flags(wildcards, input):
     if not own["shots"]:
         return ""
     seed = f" --seed {config['seed']}" if own["selection"] == "random" else ""
-    return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')}{seed}"
+    return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')} {near_flags(SUMMARIZATION)}{seed}"
+
+
+def of_all_shards(file):
+    """What generate makes of a file of a system's folder, for each shard: name.2-of-8.suffix."""
+    name, suffix = file.split(".")
+    return gather.generation(f"<results>/summarization/systems/{{{{system}}}}/{name}.{{scatteritem}}.{suffix}")
 
 
 def folder_of_systems(files):

@@ -3,7 +3,7 @@
 # in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml, the run's tagger
 # out   <results>/summarization/{train,validation,test}.parquet, split.json     the cleaned and sampled pairs
 #       <results>/summarization/lengths/{model}.json, stats.json                their lengths
-#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json
+#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json     of all shards together
 #       <results>/summarization/systems/{system}/scores.json, scores_by_article.csv
 #       <results>/summarization/comparison.csv, studies/{study}.csv             systems side by side
 #       <results>/summarization/qualities.json                                  length, copying, repetition, faithfulness
@@ -13,6 +13,14 @@ PAIRS = config["datasets"][SUMMARIZATION["dataset"]]
 GENERATING = systems_of_kind("prompt", "finetune", "prune")
 SCORES_BY_ARTICLE = "<results>/summarization/systems/{system}/scores_by_article.csv"
 PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["percentiles"]})
+
+
+scattergather:
+    generation=SUMMARIZATION["generation"]["shards"],
+
+
+localrules:
+    gather_predictions,
 
 
 rule summ_split:
@@ -37,12 +45,13 @@ rule summ_split:
         columns=as_json(SUMMARIZATION["columns"]),
         sizes=as_json(SUMMARIZATION["splits"]),
         words=" ".join(f"--{key}-words {value}" for key, value in SUMMARIZATION["article_words"].items() if value is not None),
+        near=near_flags(SUMMARIZATION),
         seed=config["seed"],
     message:
         "Sampling articles and summaries"
     shell:
         "python {input.script[0]} --dataset {input.dataset} {params.config} --columns {params.columns:q} --sizes {params.sizes:q}"
-        " {params.words} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
+        " {params.words} {params.near} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
         " --record {output.record} 2> {log}"
 
 
@@ -130,7 +139,7 @@ rule lead:
 
 
 rule generate:
-    """Summarize the test articles with a model."""
+    """Summarize a shard of the test articles with a model."""
     input:
         script=script("generate.py"),
         model=lambda w: model_made_by(w.system),
@@ -138,28 +147,57 @@ rule generate:
         test=SUMMARIZATION_SPLITS["test"],
         train=lambda w: SUMMARIZATION_SPLITS["train"] if settings(w.system, "generation")["shots"] else [],
     output:
-        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
-        speed="<results>/summarization/systems/{system}/speed.json",
-        record="<results>/summarization/systems/{system}/generation.json",
+        predictions=temp("<results>/summarization/systems/{system}/predictions.{scatteritem}.jsonl"),
+        speed=temp("<results>/summarization/systems/{system}/speed.{scatteritem}.json"),
+        record=temp("<results>/summarization/systems/{system}/generation.{scatteritem}.json"),
     log:
-        "<logs>/generate/{system}.log",
+        "<logs>/generate/{system}/{scatteritem}.log",
     benchmark:
-        "<benchmarks>/generate/{system}.jsonl"
+        "<benchmarks>/generate/{system}/{scatteritem}.jsonl"
     wildcard_constraints:
         system=any_of(GENERATING),
     conda:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((3000 + 3000 * model_gigabytes(root_model(w.system))) * attempt),
+        mem_mb=lambda w, attempt: generation_mb(w.system) * attempt,
         runtime=240,
     params:
         flags=generation_flags,
         shots=shot_flags,
     message:
-        "Summarizing with {wildcards.system}"
+        "Summarizing with {wildcards.system} (shard {wildcards.scatteritem})"
     shell:
         "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.shots}"
+        " --shard {wildcards.scatteritem} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
+
+
+rule gather_predictions:
+    """Join the shards of a system's summaries, in the order of the test articles."""
+    input:
+        script=script("gather_predictions.py"),
+        predictions=of_all_shards("predictions.jsonl"),
+        speeds=of_all_shards("speed.json"),
+        records=of_all_shards("generation.json"),
+    output:
+        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        speed="<results>/summarization/systems/{system}/speed.json",
+        record="<results>/summarization/systems/{system}/generation.json",
+    log:
+        "<logs>/gather_predictions/{system}.log",
+    benchmark:
+        "<benchmarks>/gather_predictions/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(GENERATING),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 500 * attempt,
+        runtime=5,
+    message:
+        "Joining the summaries of {wildcards.system}"
+    shell:
+        "python {input.script[0]} --shard-predictions {input.predictions} --shard-speeds {input.speeds} --shard-records {input.records}"
         " --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
 
 

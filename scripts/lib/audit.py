@@ -13,8 +13,9 @@ from functools import cache, cached_property, reduce
 import numpy as np
 import pandas as pd
 
-from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, TOKEN_STEPS, ZWNJ, key_of, normalize_letters, remove_invisible
+from lib.cleaning import ROW_STEPS, RULES, TOKEN_STEPS, key_of
 from lib.labels import OUTSIDE, TAG, parse
+from lib.letters import ARABIC_DIGITS, ZWNJ, normalize_letters, remove_invisible
 from lib.near_duplicates import NearDuplicates
 from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
 

@@ -14,8 +14,8 @@ PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml")
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
 CHAIN = {
     "fetch", "provenance", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
-    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "compress", "score",
-    "compare_systems", "qualities", "report",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "gather_predictions", "finetune", "prune", "sparsity", "compress",
+    "score", "compare_systems", "qualities", "report",
 }  # fmt: skip
 
 
@@ -72,6 +72,29 @@ def test_the_number_of_processes_of_fine_tuning_is_a_resource(project):
     assert run.returncode == 0, run.stdout[-3000:]
     (command,) = re.findall(r"finetune\.py .*?--processes (\d+)", run.stdout, re.S)
     assert command == "4"
+
+
+SHARDS = {"config": ([], "summarization: {generation: {shards: 3}}\n"), "command line": (["--set-scatter", "generation=3"], "")}
+
+
+@pytest.mark.parametrize("way", SHARDS)
+def test_the_test_articles_are_divided_among_jobs(project, way):
+    options, text = SHARDS[way]
+    (project / "shards.yaml").write_text(text or "{}\n")
+    target = "results/smoke/summarization/systems/smollm2_base/predictions.jsonl"
+    run = snakemake(project, "-n", "-p", "--configfile", "presets/smoke.yaml", "shards.yaml", *options, "--", target)
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = planned(run.stdout)
+    assert (jobs["generate"], jobs["gather_predictions"]) == (3, 1)
+    assert sorted(re.findall(r"--shard (\S+)", run.stdout)) == ["1-of-3", "2-of-3", "3-of-3"]
+
+
+def test_a_system_may_have_another_prompt_than_its_model(project):
+    (project / "plain.yaml").write_text("summarization: {systems: {smollm2_base: {prompt: plain}}}\n")
+    target = "results/smoke/summarization/systems/smollm2_base/predictions.jsonl"
+    for files, template in ((["presets/smoke.yaml"], "chat"), (["presets/smoke.yaml", "plain.yaml"], "plain")):
+        run = snakemake(project, "-n", "-p", "--configfile", *files, "--", target)
+        assert f"--template prompts/{template}.yaml" in run.stdout, run.stdout[-3000:]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

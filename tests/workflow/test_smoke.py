@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import zipfile
 
 import pandas as pd
@@ -138,9 +139,31 @@ def test_every_system_has_its_files(results, system):
     assert all(is_interval(scores[name]) for name in SCORES)
     assert scores["n"] == len(test)
     assert set(scores["truncated"]) == {"predictions", "references"}
-    assert read(folder / "speed.json")["seconds"] >= 0
+    speed = read(folder / "speed.json")
+    assert speed["seconds"] >= 0
+    assert speed["shards"] == (None if system == "lead3" else 1)
+    if system != "lead3":
+        assert read(folder / "generation.json")["template_version"] >= 1
     assert (folder / "model").is_dir() == (system in TUNED + SPARSE)
     assert (folder / "sparsity.csv").exists() == (system in SPARSE)
+
+
+def test_a_shard_that_died_costs_itself_only_and_shards_change_no_summary(smoke, tmp_path):
+    folder, system = tmp_path / "copy", "results/smoke/summarization/systems/smollm2_base"
+    shutil.copytree(smoke, folder, symlinks=True)
+    (folder / "fp32.yaml").write_text("summarization: {systems: {smollm2_base: {precision: fp32}}}\n")
+    options = ["--cores", "2", "--configfile", "presets/smoke.yaml", "fp32.yaml"]
+    run = snakemake(folder, *options, "--", f"{system}/predictions.jsonl")
+    assert run.returncode == 0, run.stdout[-3000:]
+    whole = {name: (folder / system / name).read_bytes() for name in ("predictions.jsonl", "generation.json")}
+    options += ["--set-scatter", "generation=3"]
+    run = snakemake(folder, *options, "--notemp", "--", f"{system}/predictions.2-of-3.jsonl")  # the one that ended before the others died
+    assert run.returncode == 0, run.stdout[-3000:]
+    run = snakemake(folder, *options, "--", f"{system}/predictions.jsonl")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert sorted(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", run.stdout, re.M)) == ["gather_predictions", "generate", "generate"]
+    assert whole == {name: (folder / system / name).read_bytes() for name in whole}
+    assert not list((folder / system).glob("*-of-*"))
 
 
 @pytest.mark.parametrize("system", SPARSE)
