@@ -15,7 +15,7 @@ from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visi
 from lib.overlap import shared_runs
 from lib.program import InputError
 from lib.report_data import SCORES, Record, record, system_files
-from lib.report_language import apart, direction, judged
+from lib.report_language import NOTHING, apart, direction, judged
 from lib.report_studies import about, group, in_curve, members, own_systems, position, studied
 from lib.report_warnings import run_warnings
 from lib.systems import is_sparse, lineage, ner_settings
@@ -65,7 +65,7 @@ class Report:
         of_language = ("num", "scientific", "percent", "integer", "interval", "fraction", "seconds", "gigabytes", "megabytes", "p_value")
         of_report = [
             *("score", "versus", "tested", "better", "cite", "fact", "prose", "answer", "known", "comparable", "title", "prediction", "best"),
-            *("figure", "shared", "line", "arithmetic", "changes", "of_subject", "study_members", "verdicts", "losses", "wanda", "own_systems", "missing"),
+            *("figure", "shared", "line", "arithmetic", "changes", "of_subject", "study_members", "verdicts", "losses", "wanda", "one_model", "quality", "own_systems", "missing"),
             *("requirement", "quoted", "tagged", "marked", "details", "fenced", "columns", "source", "files", "asset_files"),
             *("sample_articles", "measured_systems", "sparse_systems", "compared_pairs", "findings_pairs"),
             *("argument", "setting", "warnings"),
@@ -204,6 +204,18 @@ class Report:
     def study_members(self, name):
         """A study's baseline and its systems."""
         return members(self.run["config"], self.run["config"]["summarization"]["studies"][name])
+
+    def one_model(self, name):
+        """The title of the model whose weights all systems of a study start from, or None if they are several."""
+        entries = [config for system in self.study_members(name) for config in self.lineage(system) if "model" in config]
+        titles = {self.run["models"][config["model"]]["title"] for config in entries}
+        return titles.pop() if len(titles) == 1 else None
+
+    def quality(self, name, key):
+        """What was counted in a system's summaries, or in the references for None."""
+        found = self.run["summ"]["qualities"]
+        block = found["systems"][name] if name else found["reference"]
+        return self.language.interval(block[key]) if block[key] else Markup(NOTHING)
 
     def verdicts(self, name):
         """A study's systems by what the test of their ROUGE-1 against the baseline says: {higher, lower, unclear: names}."""
