@@ -25,7 +25,9 @@ SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross"
 LINE = "var(--figure-line)"
 WIDTH = 760  # of the marks, in CSS pixels
 ROW = 26
+WIDEST = 480
 HEIGHT = 250
+BESIDE = 5  # between groups that share a place on the axis
 NUMBER = re.compile(r"(<text[^>]*>)([−\d.,]+)(</text>)")
 CONFIG = {
     "background": "transparent",
@@ -38,7 +40,7 @@ CONFIG = {
     },
     "legend": {
         **{"labelColor": "currentColor", "labelFontSize": 12, "labelLimit": 360, "title": None, "orient": "bottom", "columns": 2},
-        **{"symbolSize": 80, "symbolStrokeWidth": 2, "rowPadding": 5, "columnPadding": 18},
+        **{"symbolSize": 80, "symbolOpacity": 1, "rowPadding": 5, "columnPadding": 18},
     },
     "title": {"color": "currentColor", "fontSize": 13, "anchor": "start", "fontWeight": "bold"},
 }
@@ -76,17 +78,21 @@ def curves(points, panels, x_title, baselines):
     groups = list(dict.fromkeys(point["group"] for point in points))
     charts = []
     for panel, title in panels.items():
-        values = [{**point[panel], "x": point["x"], "group": point["group"]} for point in points if point[panel]]
-        base = alt.Chart(alt.Data(values=values)).encode(x=quantitative(alt.X, "x", x_title), color=colour(alt, groups))
-        line = base.mark_line(strokeWidth=2).encode(y=quantitative(alt.Y, "value", None))
-        span = base.mark_rule(strokeWidth=1.2, opacity=0.55).encode(y="low:Q", y2="high:Q")
-        dots = base.mark_point(filled=True, size=75, opacity=1).encode(y="value:Q", shape=shape(alt, groups))
-        layers = [span, line, dots]
+        layers = []
+        for place, group in enumerate(groups):
+            aside = {"xOffset": BESIDE * (place - (len(groups) - 1) / 2)}
+            values = [{**point[panel], "x": point["x"], "group": group} for point in points if point["group"] == group and point[panel]]
+            x = quantitative(alt.X, "x", x_title).axis(values=sorted({point["x"] for point in points} | {0}))
+            base = alt.Chart(alt.Data(values=values)).encode(x=x, color=colour(alt, groups))
+            line = base.mark_line(strokeWidth=2, **aside).encode(y=quantitative(alt.Y, "value", None))
+            span = base.mark_rule(strokeWidth=1.2, opacity=0.55, **aside).encode(y="low:Q", y2="high:Q")
+            dots = base.mark_point(filled=True, size=75, opacity=1, **aside).encode(y="value:Q", shape=shape(alt, groups))
+            layers += [span, line, dots]
         if panel in baselines:
             level = alt.Chart(alt.Data(values=[{"level": baselines[panel]}]))
             layers.insert(0, level.mark_rule(strokeDash=[6, 4], color="currentColor", opacity=0.7).encode(y="level:Q"))
-        charts.append(alt.layer(*layers).properties(title=title, width=WIDTH / len(panels) - 40, height=HEIGHT))
-    return svg(alt.hconcat(*charts, spacing=28))
+        charts.append(alt.layer(*layers).properties(title=title, width=min(WIDTH / len(panels) - 40, WIDEST), height=HEIGHT))
+    return svg(alt.hconcat(*charts, spacing=60, bounds="flush"))
 
 
 def scatter(points, panels, y_title):

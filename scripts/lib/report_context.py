@@ -255,8 +255,13 @@ class Report:
         return Markup(code(speed["precision"]) + (f" ({self.language.phrase('words.comma').join(map(escape, notes))})" if notes else ""))
 
     def changes(self, name):
-        """The keys of a system's entry in the configuration, on one line."""
-        entry = {key: value for key, value in self.system(name)["config"].items() if key != "kind"}
+        """What the configuration says of a system, on one line: its own keys, its model by title, and the prompt that it went through."""
+        system = self.system(name)
+        entry = {key: value for key, value in system["config"].items() if key not in ("kind", "training")}
+        if "model" in entry:
+            entry["model"] = self.run["models"][entry["model"]]["title"]
+        if "generation" in system:
+            entry["prompt"] = system["generation"]["template"]
         return Markup(self.language.phrase("words.comma").join(code(f"{key}: {self.setting(value)}") for key, value in entry.items()))
 
     # ------------------------------------------------------------------ scores

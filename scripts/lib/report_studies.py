@@ -5,7 +5,6 @@ A study sets some systems beside a baseline; what it is about follows from its s
 
 from lib.systems import lineage
 
-SUBJECTS = ("pruning", "shots", "precision", "prompting", "other")
 OF_AXIS = {"amount": "pruning", "shots": "shots"}
 PRUNED_BY = ("method", "scope")
 
@@ -37,11 +36,16 @@ def subject(config, study):
         return OF_AXIS[study["axis"]]
     if all(nearest(systems, name, "method") for name in study["systems"]):
         return "pruning"
+    if all(asked(systems, name) != asked(systems, study["baseline"]) for name in study["systems"]):
+        return "prompting"
     if all("precision" in systems[name] for name in study["systems"]):
         return "precision"
-    if all(set(systems[name]) & {"shots", "selection"} for name in study["systems"]):
-        return "shots"
-    return "prompting" if all({"prompt", "model"} & set(systems[name]) for name in study["systems"]) else "other"
+    return "shots" if all({"shots", "selection"} & set(systems[name]) for name in study["systems"]) else "other"
+
+
+def asked(systems, name):
+    """The model that a system descends from, and the prompt of its own or of an ancestor, if there is one."""
+    return nearest(systems, name, "model"), nearest(systems, name, "prompt")
 
 
 def about(config, *subjects):
