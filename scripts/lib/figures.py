@@ -35,12 +35,29 @@ CONFIG = {
     "font": "Vazirmatn, system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
-        **{"labelColor": "currentColor", "titleColor": "currentColor", "gridColor": LINE, "tickColor": LINE, "domainColor": LINE},
-        **{"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 330, "titlePadding": 8, "tickCount": 6},
+        "labelColor": "currentColor",
+        "titleColor": "currentColor",
+        "gridColor": LINE,
+        "tickColor": LINE,
+        "domainColor": LINE,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelLimit": 330,
+        "titlePadding": 8,
+        "tickCount": 6,
     },
     "legend": {
-        **{"labelColor": "currentColor", "labelFontSize": 12, "labelLimit": 360, "title": None, "orient": "bottom", "columns": 2},
-        **{"symbolSize": 80, "symbolOpacity": 1, "rowPadding": 5, "columnPadding": 18},
+        "labelColor": "currentColor",
+        "labelFontSize": 12,
+        "labelLimit": 360,
+        "title": None,
+        "orient": "bottom",
+        "columns": 2,
+        "symbolSize": 80,
+        "symbolOpacity": 1,
+        "rowPadding": 5,
+        "columnPadding": 18,
     },
     "title": {"color": "currentColor", "fontSize": 13, "anchor": "start", "fontWeight": "bold"},
 }
@@ -108,7 +125,9 @@ def scatter(points, panels, y_title):
         values = [{key: point[key] for key in ("group", "value", "low", "high")} | {"x": point[panel]} for point in points]
         base = alt.Chart(alt.Data(values=[value for value in values if value["x"] is not None]))
         base = base.encode(x=quantitative(alt.X, "x", title), color=colour(alt, groups))
-        span = base.mark_rule(strokeWidth=1.2, opacity=0.55).encode(y=quantitative(alt.Y, "low", y_title if not charts else None), y2="high:Q")
+        span = base.mark_rule(strokeWidth=1.2, opacity=0.55).encode(
+            y=quantitative(alt.Y, "low", y_title if not charts else None), y2="high:Q"
+        )
         dots = base.mark_point(filled=True, size=90, opacity=1).encode(y="value:Q", shape=shape(alt, groups))
         charts.append(alt.layer(span, dots).properties(width=WIDTH / len(panels) - 40, height=HEIGHT))
     return svg(alt.hconcat(*charts, spacing=28))

@@ -58,7 +58,9 @@ def of_systems(report, names):
     for name in names:
         system = report.system(name)
         kind = report.label_of("kinds", system["config"]["kind"])
-        rows.append({"label": report.label(name), "group": kind, **{metric: plot_score(system["scores"][metric]) for metric in report.deciding}})
+        rows.append(
+            {"label": report.label(name), "group": kind, **{metric: plot_score(system["scores"][metric]) for metric in report.deciding}}
+        )
     svg = figures.intervals(rows, {metric: report.label_of("metrics", metric) for metric in report.deciding})
     table = [[report.title(name), *(report.score(name, metric) for metric in report.deciding)] for name in names]
     return svg, ["system", *(f"#{metric}" for metric in report.deciding)], table

@@ -101,7 +101,9 @@ def group(config, name, system):
 
 def losing(config):
     """Systems whose loss on the validation references is measured for a study's sake: those of curves over the amount."""
-    names = [n for name, study in studies(config).items() if study.get("axis") == "amount" for n in [study["baseline"], *in_curve(config, name)]]
+    names = [
+        n for name, study in studies(config).items() if study.get("axis") == "amount" for n in [study["baseline"], *in_curve(config, name)]
+    ]
     return list(dict.fromkeys(names))
 
 

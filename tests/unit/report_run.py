@@ -28,7 +28,14 @@ STUDY_SYSTEMS = {
     "shots_1": {"kind": "prompt", "model": "llama", "precision": "nf4", "shots": 1},
     "shots_similar": {"kind": "prompt", "model": "llama", "precision": "nf4", "shots": 3, "selection": "similar"},
     "smollm2_chat": {"kind": "prompt", "model": "smollm2", "prompt": "chat"},
-    "pruned_50": {"kind": "prune", "parent": "smollm2_tuned", "method": "l1_unstructured", "amount": 0.5, "amount_of": "prunable", "scope": "layer"},
+    "pruned_50": {
+        "kind": "prune",
+        "parent": "smollm2_tuned",
+        "method": "l1_unstructured",
+        "amount": 0.5,
+        "amount_of": "prunable",
+        "scope": "layer",
+    },
     "wanda_50": {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "layer"},
     "pruned_50_retuned": {"kind": "finetune", "parent": "pruned_50"},
 }
@@ -43,7 +50,9 @@ POINTS |= {"pruned_50_retuned": 24}
 LOSSES = {"smollm2_tuned": 2.2, "smollm2_pruned": 2.5, "pruned_50": 5.1, "wanda_50": 3.4}  # 2.3 for all others
 
 
-def make_run(folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01, overrides=None, languages=LANGUAGES, change=None):
+def make_run(
+    folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01, overrides=None, languages=LANGUAGES, change=None
+):
     """Write a run of the assignment's configuration, cut down, to `folder`; `points` is the ROUGE-1 of each system.
 
     overrides  top keys of the configuration with other values
@@ -439,7 +448,10 @@ def qualities(points):
 
 
 def scores_of(points, count):
-    return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {"n": count, "truncated": {"predictions": 0, "references": 1}}
+    return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {
+        "n": count,
+        "truncated": {"predictions": 0, "references": 1},
+    }
 
 
 def make_comparison(path, config, names, baseline, of_studies, points, n, p):
@@ -512,7 +524,14 @@ STORAGE = {
     "dense_bytes": 270000000,
     "bitmask_bytes": 215000000,
     "computed_share": 215 / 270,
-    "packed": {"tensors": 210, "weights": 106000000, "zeros": 31800000, "dense_bytes": 212000000, "bitmask_bytes": 161650000, "computed_share": 0.7625},
+    "packed": {
+        "tensors": 210,
+        "weights": 106000000,
+        "zeros": 31800000,
+        "dense_bytes": 212000000,
+        "bitmask_bytes": 161650000,
+        "computed_share": 0.7625,
+    },
 }
 LENGTHS = {"min": 5, "mean": 20.4, "median": 19.0, "p90": 30.0, "p95": 33.0, "p99": 39.0, "max": 41}
 TEXT_LENGTHS = dict.fromkeys(("characters", "words", "sentences"), LENGTHS) | {"tokens": {"llama": LENGTHS, "smollm2": LENGTHS}}
