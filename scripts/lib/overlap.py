@@ -1,7 +1,8 @@
 """Where a summary says what its reference says: the longest runs of words that both have."""
 
-from lib.words import words
+import re
 
+WORD = re.compile(r"[^\W_]+(?:[-'’.,\u200c][^\W_]+)*")  # no-one  O'Brien  1,000  می‌رود
 AT_LEAST = 2  # words in a run; a single one is mostly chance
 
 
@@ -22,7 +23,7 @@ def shared_runs(text, reference):
 
 def spoken(text):
     """The words of a text without its marks: (folded word, start, end)."""
-    return [(word.casefold(), start, end) for word, start, end in words(text) if any(character.isalnum() for character in word)]
+    return [(match[0].casefold(), match.start(), match.end()) for match in WORD.finditer(text)]
 
 
 def same(ours, theirs):

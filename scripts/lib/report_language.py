@@ -101,7 +101,7 @@ class Language:
     # ------------------------------------------------------------------ judgements
 
     def difference(self, difference, *p_values, digits=1):
-        """A phrase chosen by the paired test: higher, lower, or not clearly different. The last p, Holm's, decides; one before it is shown."""
+        """A phrase chosen by the paired test: higher, lower, or not clearly different; the last p, Holm's, decides."""
         *raw, holm = p_values
         shown = [*map(self.p_value, raw), self.phrase("units.holm", p=self.p_value(holm))]
         values = {"difference": self.num(abs(difference), digits), "p": self.phrase("words.semicolon").join(shown)}
