@@ -346,12 +346,12 @@ def run_needs():
         "memory": {"what": most, "mb": memory[most]},
         "trained_gigabytes": max([model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")], default=0),
         "precisions": {
-            **{f"{folder} (ner.precision)": own["precision"] for folder, own in taggers.items()},
-            **{f"summarization.systems.{name}.precision": settings(name, "generation")["precision"] for name in generating},
-            **{
+            "training": {f"{folder} (ner.precision)": own["precision"] for folder, own in taggers.items()}
+            | {
                 f"summarization.systems.{name}.training.precision": settings(name, "training")["precision"]
                 for name in systems_of_kind("finetune")
             },
+            "generation": {f"summarization.systems.{name}.precision": settings(name, "generation")["precision"] for name in generating},
         },
         "work": {
             "jobs": 3 * len(SYSTEMS) + 4 * len(taggers) + len(names),

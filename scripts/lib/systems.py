@@ -13,19 +13,6 @@ def is_sparse(systems, name):
     return any(systems[ancestor]["kind"] == "prune" for ancestor in lineage(systems, name))
 
 
-def loss_systems(config):
-    """The systems whose loss on the validation pairs is measured: all with a model in studies of pruning.
-
-    Those are the studies whose axis is the amount, or in which some system is pruned.
-    """
-    systems, found = config["summarization"]["systems"], {}
-    for study in config["summarization"]["studies"].values():
-        names = [study["baseline"], *study["systems"]]
-        if study.get("axis") == "amount" or any(systems[name]["kind"] == "prune" for name in names):
-            found |= dict.fromkeys(name for name in names if systems[name]["kind"] != "lead")
-    return list(found)
-
-
 def is_trained(systems, name):
     """Whether a system is fine-tuned or descends from one that is, so that its scores depend on the training seed."""
     return any(systems[ancestor]["kind"] == "finetune" for ancestor in lineage(systems, name))

@@ -154,6 +154,7 @@ def models(tmp_path_factory):
         torch.manual_seed(3)
         model = new_tagger(folder / "backbone", labels, 0.0, outside=0.5)
         model.classifier.weight.data *= 50  # so that it does not say the same of every word
+        model.config.token_steps = ["normalize_letters", "remove_invisible"]
         model.save_pretrained(folder / name)
         AutoTokenizer.from_pretrained(folder / "backbone").save_pretrained(folder / name)
     return folder

@@ -48,15 +48,3 @@ def test_a_variant_overrides_single_keys():
     assert own["cleaning"] == {"one": True, "two": False}
     assert (own["train_languages"], own["training"], own["alignment"]) == (["fa"], {"learning_rate": 2}, "first")
     assert systems.ner_settings(config, None)["cleaning"] == {"one": True, "two": True}
-
-
-def test_losses_are_measured_of_systems_with_a_model_in_studies_of_pruning():
-    studies = {
-        "amounts": {"baseline": "tuned", "systems": ["prompted", "lead3"], "axis": "amount"},
-        "methods": {"baseline": "base", "systems": ["pruned", "tuned"]},
-        "precisions": {"baseline": "retuned", "systems": ["tuned_after"]},
-        "shots": {"baseline": "base", "systems": ["tuned_after"], "axis": "shots"},
-    }
-    found = systems.loss_systems({"summarization": {"systems": CHAIN, "studies": studies}})
-    assert found == ["tuned", "prompted", "base", "pruned"]
-    assert systems.loss_systems({"summarization": {"systems": CHAIN, "studies": {}}}) == []
