@@ -381,7 +381,7 @@ def make_summarization(folder, config, rows, predictions, points, p):
     pq.write_table(pa.Table.from_pylist(rows), folder / "test.parquet")
     shots = [{"id": f"t{number}", "article": ARTICLE, "reference": REFERENCE} for number in range(4)]
     pq.write_table(pa.Table.from_pylist(shots), folder / "train.parquet")
-    counts = {"found": 900, "dropped": {"empty_reference": 2}, "kept": 898, "noticed": {"markup": 1}, "sampled": len(rows)}
+    counts = {"found": 900, "dropped": {"empty_reference": 2}, "kept": 898, "left_out": {"near_duplicate_in_test": 1}, "noticed": {"markup": 1}, "sampled": len(rows)}
     write(folder / "split.json", dict.fromkeys(("train", "validation", "test"), counts))
     write(folder / "stats.json", STATS)
     systems = config["summarization"]["systems"]
@@ -482,6 +482,7 @@ SPEED = {
     "new_tokens_per_second": 31.5,
     "peak_memory_bytes": 1.9e9,
     "bytes_on_disk": 2.7e8,
+    "bytes_stored": 2.7e8,
     "bytes_loaded": 2.7e8,
     "device": "a processor, 2 threads",
     "dtype": "bf16",
