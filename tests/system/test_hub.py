@@ -153,10 +153,11 @@ def test_what_has_arrived_is_not_asked_for_again(fetch, hub, model):
 def test_the_token_goes_to_the_hub_and_no_further(fetch, hub, model):
     _, files = fetch(repository="org/gated", token=MEMBER)
     assert files == wanted(model)
-    ports = {request["port"]: set() for request in hub.seen}
-    for request in hub.seen:
-        ports[request["port"]].add(request["authorization"])
-    assert ports == {hub.servers[0].server_port: {f"Bearer {MEMBER}"}, hub.servers[1].server_port: {None}}
+    hub_port, content_port = (server.server_port for server in hub.servers)
+    assert {(request["port"], request["authorization"]) for request in hub.requests("/org/gated/resolve/")} == {
+        (hub_port, f"Bearer {MEMBER}")
+    }
+    assert {request["authorization"] for request in hub.seen if request["port"] == content_port} == {None}
     assert_nowhere(MEMBER, fetch.folder)
 
 
