@@ -10,7 +10,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["Snakefile", "config.yaml", "rules", "scripts", "envs", "schemas", "presets", "profiles", "prompts", "report", "data", "tests"]
+PARTS = [
+    "Snakefile",
+    "config.yaml",
+    "requirements.txt",
+    "rules",
+    "scripts",
+    "envs",
+    "schemas",
+    "presets",
+    "profiles",
+    "prompts",
+    "report",
+    "data",
+    "tests",
+]
 
 
 def copy_of_project(folder):
