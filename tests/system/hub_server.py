@@ -8,9 +8,10 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/(auth-check|revision|tree)(?:/([^/]+))?")
+API = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/(auth-check|revision|tree)(?:/([^/]+)(?:/(.+))?)?")
 FILE = re.compile(r"/(?:(datasets)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 LARGE = (".safetensors", ".parquet", ".bin")
 
@@ -138,7 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def route(self, path):
         if match := API.fullmatch(path):
-            kind, name, what, revision = match.groups()
+            kind, name, what, revision, folder = match.groups()
         elif match := FILE.fullmatch(path):
             kind, name, revision, what = match[1] or "models", match[2], match[3], "file"
         else:
@@ -156,12 +157,13 @@ class _Handler(BaseHTTPRequestHandler):
         if what == "file":
             return self.file(repository, match[4])
         files = repository["files"]
-        answers = {
-            "auth-check": {},
-            "revision": {"id": name, "sha": repository["commit"], "siblings": [{"rfilename": path} for path in files]},
-            "tree": [_entry(path, content) for path, content in files.items()],
-        }
-        return self.answer(200, json.dumps(answers[what]).encode(), {"Content-Type": "application/json"})
+        if what == "revision":
+            answer = {"id": name, "sha": repository["commit"], "siblings": [{"rfilename": path} for path in files]}
+        elif what == "tree":
+            answer = _tree(files, folder, "recursive=true" in self.path.lower())
+        else:
+            answer = {}
+        return self.answer(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
     def file(self, repository, path):
         content = repository["files"].get(path)
@@ -220,3 +222,13 @@ def _entry(path, content):
     entry = {"type": "file", "path": path, "size": len(content)}
     entry["oid"] = hashlib.sha1(b"blob %d\0" % len(stored) + stored).hexdigest()
     return entry | ({"lfs": {"oid": checksum, "size": len(content), "pointerSize": len(stored)}} if large else {})
+
+
+def _tree(files, folder, recursive):
+    """Entries of the files and folders in `folder`, as the hub lists them."""
+    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents} - {"."}
+    entries = [_entry(path, content) for path, content in files.items()]
+    entries += [{"type": "directory", "path": path, "oid": hashlib.sha1(path.encode()).hexdigest(), "size": 0} for path in sorted(folders)]
+    parents = {entry["path"]: PurePosixPath(entry["path"]).parents for entry in entries}
+    place = PurePosixPath(folder or ".")
+    return [entry for entry in entries if parents[entry["path"]][0] == place or recursive and place in parents[entry["path"]]]
