@@ -62,21 +62,24 @@ def accessible(repository, revision, kind, key):
 def _accessible(repository, revision, repo_type):
     api = _api()
     api.auth_check(repository, repo_type=repo_type)
-    return _commit(api, repository, revision, repo_type)
+    return api.repo_info(repository, repo_type=repo_type, revision=revision).sha
 
 
 def _api():
-    """The hub's interface. Without a limit of its own its session would wait forever for a server that says nothing."""
-    get_session().timeout = _patience()
+    _session()
     return huggingface_hub.HfApi()
 
 
-def _commit(api, repository, revision, repo_type):
-    return api.repo_info(repository, repo_type=repo_type, revision=revision, timeout=_patience()).sha
+def _session():
+    """The library's session, whose requests to the interface would wait forever for a server that falls silent."""
+    session = get_session()
+    if _end_silence not in session.event_hooks["request"]:
+        session.event_hooks["request"].append(_end_silence)
+    return session
 
 
-def _patience():
-    return huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT
+def _end_silence(request):
+    request.extensions["timeout"] = httpx2.Timeout(huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT).as_dict()
 
 
 @contextmanager
@@ -133,7 +136,7 @@ def _check_token():
 def _listed(repository, revision, kind, patterns, key):
     """The commit that the revision stands for, and those of its files that are wanted."""
     api, repo_type = _api(), kind.removesuffix("s")
-    commit = _commit(api, repository, revision, repo_type)
+    commit = api.repo_info(repository, repo_type=repo_type, revision=revision).sha
     tree = api.list_repo_tree(repository, repo_type=repo_type, revision=commit, recursive=True)
     files = {entry.path: entry for entry in tree if isinstance(entry, huggingface_hub.hf_api.RepoFile)}
     if kind == "models":
@@ -174,7 +177,7 @@ def _fetch(url, part, file):
     have = _bytes(part)
     if have < file.size:
         headers = build_hf_headers() | ({"Range": f"bytes={have}-"} if have else {})
-        with get_session().stream("GET", url, headers=headers, timeout=_patience()) as response, part.open("ab") as output:
+        with _session().stream("GET", url, headers=headers) as response, part.open("ab") as output:
             hf_raise_for_status(response)
             if response.status_code != 206:  # the whole file, from a server that knows no ranges
                 output.truncate(0)

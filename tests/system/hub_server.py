@@ -71,7 +71,8 @@ def stall(after):
     """Nothing comes after so many bytes, until the hub is released."""
 
     def fault(handler, content):
-        handler.answer(200, content, after=after, then=handler.hub.released.wait)
+        more = {"Content-Length": str(len(content) + 1)}  # than nothing, which is all that there is of an answer not yet made
+        handler.answer(200, content, more, after=after, then=handler.hub.released.wait)
 
     return fault
 

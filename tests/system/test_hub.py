@@ -63,21 +63,20 @@ class Fetch:
     def __init__(self, hub, folder):
         self.hub, self.folder, self.output, self.record = hub, folder, folder / "assets" / "tiny", folder / "assets" / "tiny.json"
 
-    def environment(self, token=None):
+    def environment(self, token=None, **more):
         own = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE"))}
         own |= {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.folder / "home"), "NO_PROXY": "127.0.0.1"}
         own |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "scripts")}
-        return own | ({"HF_TOKEN": token} if token else {})
+        return own | more | ({"HF_TOKEN": token} if token else {})
 
-    def start(self, repository="org/tiny", revision="main", kind="models", token=None, waits=None, **keys):
+    def start(self, repository="org/tiny", revision="main", kind="models", files=None, token=None, waits=None, **environment):
         """`waits` seconds between attempts stand in for the real ones, where those would add up."""
         program = ["-c", PROGRAM.format(waits=waits)] if waits else [str(ROOT / "scripts" / "fetch.py")]
-        entry = {"source": "hub", "repository": repository, "revision": revision, **keys}
+        entry = {"source": "hub", "repository": repository, "revision": revision, "files": files}
         command = [sys.executable, *program, "--name", "tiny", "--kind", kind, "--entry", json.dumps(entry)]
         command += ["--cache", "assets/.cache", "--output", self.output, "--provenance", self.record]
-        return subprocess.Popen(
-            [*map(str, command)], cwd=self.folder, env=self.environment(token), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        own = self.environment(token, **environment)
+        return subprocess.Popen([*map(str, command)], cwd=self.folder, env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def __call__(self, **options):
         """The provenance and the files that came: {path: bytes}."""
@@ -242,6 +241,14 @@ def test_one_that_is_cut_again_and_again_but_gets_on_arrives(fetch, hub, model):
     _, files = fetch(waits=QUICK)
     assert files == wanted(model)
     assert ranges(hub) == [None, *(f"bytes={9_000 * count}-" for count in range(1, 2 * len(QUICK) + 3))]
+
+
+@pytest.mark.parametrize("path", ["/revision/", "/tree/", "/config.json", "/model.safetensors"])
+def test_a_server_that_falls_silent_is_asked_again(fetch, hub, model, path):
+    hub.fail(path, stall(300))
+    _, files = fetch(waits=QUICK, HF_HUB_DOWNLOAD_TIMEOUT="1")
+    assert files == wanted(model)
+    assert not hub.faults
 
 
 def test_a_killed_fetch_goes_on_from_its_part_file(fetch, hub, model):

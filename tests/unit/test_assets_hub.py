@@ -33,10 +33,9 @@ class Hub:
     """The hub's answers. `broken`: errors to raise, one a request, before it works; `content`: what arrives instead of a file's bytes."""
 
     def __init__(self):
-        self.files, self.broken, self.content, self.calls, self.timeout = dict(FILES), [], {}, 0, None
+        self.files, self.broken, self.content, self.calls, self.event_hooks = dict(FILES), [], {}, 0, {"request": []}
 
-    def repo_info(self, repository, repo_type, revision, timeout):
-        assert timeout
+    def repo_info(self, repository, repo_type, revision):
         return SimpleNamespace(sha=COMMIT)
 
     def list_repo_tree(self, repository, repo_type, revision, recursive):
@@ -51,9 +50,8 @@ class Hub:
             )
 
     @contextmanager
-    def stream(self, method, url, headers, timeout):
+    def stream(self, method, url, headers):
         self.calls += 1
-        assert timeout
         if self.broken:
             raise self.broken.pop(0)
         name = unquote(url.split(f"/resolve/{COMMIT}/")[1])
@@ -197,7 +195,7 @@ def test_access_is_asked_for_without_a_download(monkeypatch):
         def auth_check(self, repository, repo_type):
             asked.append((repository, repo_type))
 
-        def repo_info(self, repository, repo_type, revision, timeout):
+        def repo_info(self, repository, repo_type, revision):
             return SimpleNamespace(sha=COMMIT)
 
     monkeypatch.setattr(lib.hub.huggingface_hub, "HfApi", Api)
