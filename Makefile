@@ -37,8 +37,9 @@ test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
 test-system: .venv/.tested ## what needs minutes: the demo, run from a clean clone, and its report
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
 
-bench: .venv/.installed ## measure the tagger's training against the plain way, some minutes (results/bench)
+bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/ner_training.py
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/generation.py
 
 check: .venv/.tested ## formatting, imports, lint
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -14,6 +14,7 @@ sys.path.insert(0, str(SCRIPTS))
 from lib import systems
 from lib.asset_files import files_of
 from lib.config import ConfigError, checked
+from lib.pruning_methods import CALIBRATED
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -227,7 +228,43 @@ def shot_flags(wildcards, input):
     if not own["shots"]:
         return ""
     seed = f" --seed {config['seed']}" if own["selection"] == "random" else ""
-    return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')}{seed}"
+    return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')} {near_flags(SUMMARIZATION)}{seed}"
+
+
+def of_all_shards(file):
+    """What generate makes of a file of a system's folder, for each shard: name.2-of-8.suffix."""
+    name, suffix = file.split(".")
+    return gather.generation(f"<results>/summarization/systems/{{{{system}}}}/{name}.{{scatteritem}}.{suffix}")
+
+
+def folder_of_systems(files):
+    """The folder in which each system has its own: scripts take it and names, since a thousand paths make no command line."""
+    return os.path.dirname(os.path.dirname(files[0]))
+
+
+def system_entries(names):
+    """The systems as compare_systems.py takes them."""
+    parts = ((name, SYSTEMS[name]["kind"], SYSTEMS[name].get("parent")) for name in names)
+    return " ".join(f"{name}={kind}{f':{parent}' if parent else ''}" for name, kind, parent in parts)
+
+
+def systems_of_study(wildcards):
+    """The names of a study's systems, the baseline first."""
+    study = SUMMARIZATION["studies"][wildcards.study]
+    return [study["baseline"], *study["systems"]]
+
+
+def systems_outside_studies():
+    studied = {name for study in SUMMARIZATION["studies"].values() for name in study["systems"]}
+    return [name for name in SUMMARIZATION["systems"] if name not in studied]
+
+
+def loss_flags(wildcards):
+    """Flags of validation_loss.py: the precision is that of generation, length and batch those of fine-tuning."""
+    own = settings(wildcards.system, "generation")
+    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
+    training = SUMMARIZATION["training"]
+    return flags(own, "precision") + double + f" {flags(training, 'max_length')} --batch-size {training['per_device_eval_batch_size']}"
 
 
 def bertscore_flags(options):
@@ -246,8 +283,8 @@ def generation_mb(system):
 
 
 def finetuning_mb(system):
-    """Weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations."""
-    return int(6000 + 12000 * model_gigabytes(root_model(system)))
+    """In fp32 weights, gradients and AdamW's two moments are eight times the weights in half precision, of which the best are kept besides."""
+    return int(6000 + 13000 * model_gigabytes(root_model(system)))
 
 
 # ------------------------------------------------------------------ training and compression
@@ -266,7 +303,7 @@ def parent_sparsity(wildcards):
 
 def is_calibrated(system):
     """Whether a pruning method looks at what the layers are given."""
-    return SYSTEMS[system]["method"] == "wanda"
+    return SYSTEMS[system]["method"] in CALIBRATED
 
 
 def calibration_flags(wildcards, input):
@@ -309,12 +346,12 @@ def run_needs():
         "memory": {"what": most, "mb": memory[most]},
         "trained_gigabytes": max([model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")], default=0),
         "precisions": {
-            **{f"{folder} (ner.precision)": own["precision"] for folder, own in taggers.items()},
-            **{f"summarization.systems.{name}.precision": settings(name, "generation")["precision"] for name in generating},
-            **{
+            "training": {f"{folder} (ner.precision)": own["precision"] for folder, own in taggers.items()}
+            | {
                 f"summarization.systems.{name}.training.precision": settings(name, "training")["precision"]
                 for name in systems_of_kind("finetune")
             },
+            "generation": {f"summarization.systems.{name}.precision": settings(name, "generation")["precision"] for name in generating},
         },
         "work": {
             "jobs": 3 * len(SYSTEMS) + 4 * len(taggers) + len(names),

@@ -4,11 +4,12 @@
 # out   <results>/summarization/systems/{system}/model/                             ordinary weights, tokenizer, model card
 #       <results>/summarization/systems/{system}/training_log.jsonl, training.json  of those that are fine-tuned
 #       <results>/summarization/systems/{system}/sparsity.csv                       of those that are pruned or descend from such
-#       <results>/summarization/systems/{system}/model.bitmask.safetensors, storage.json    the same, on request
+#       <results>/summarization/systems/{system}/model.bitmask.safetensors, storage.json    the same ones without their zeros
+#       <results>/summarization/systems/{system}/validation_loss.json               of those in a study of pruning, and on request
 
 
 rule finetune:
-    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4)."""
+    """Fine-tune a model to summarize, with the loss on the summary only (S14, P4); with `processes` above 1, in as many."""
     input:
         script=script("finetune.py"),
         model=lambda w: start_model(w.system),
@@ -30,9 +31,9 @@ rule finetune:
         "../envs/models.yaml"
     threads: 2
     resources:
-        # weights, gradients and AdamW's two moments in fp32 are eight times the weights in half precision; the rest is activations
-        mem_mb=lambda w, attempt: int((6000 + 12000 * model_gigabytes(root_model(w.system))) * attempt),
+        mem_mb=lambda w, attempt: finetuning_mb(w.system) * attempt,
         runtime=720,
+        processes=1,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {seed_of(w.system)} --start {origin(w.system)}",
@@ -42,7 +43,8 @@ rule finetune:
     shell:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation}"
         " --template {input.template} --lengths {input.lengths} --training {params.training:q} --system {wildcards.system}"
-        " {params.flags} {params.zeros} --output {output.model} --log {output.log} --summary {output.summary} 2> {log}"
+        " --processes {resources.processes} {params.flags} {params.zeros} --output {output.model} --log {output.log}"
+        " --summary {output.summary} 2> {log}"
 
 
 rule prune:
@@ -127,3 +129,34 @@ rule compress:
         "Storing {wildcards.system} without its zeros"
     shell:
         "python {input.script[0]} --model {input.model} --output {output.weights} --summary {output.summary} 2> {log}"
+
+
+rule validation_loss:
+    """The loss of a system's model on the references of the validation pairs, with its interval (P5, P7)."""
+    input:
+        script=script("validation_loss.py"),
+        model=lambda w: model_made_by(w.system),
+        template=lambda w: prompt_template(w.system),
+        validation=SUMMARIZATION_SPLITS["validation"],
+    output:
+        "<results>/summarization/systems/{system}/validation_loss.json",
+    log:
+        "<logs>/validation_loss/{system}.log",
+    benchmark:
+        "<benchmarks>/validation_loss/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(GENERATING),
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: int((4000 + 3000 * model_gigabytes(root_model(w.system))) * attempt),
+        runtime=60,
+    params:
+        flags=loss_flags,
+        seed=config["seed"],
+    message:
+        "Measuring the validation loss of {wildcards.system}"
+    shell:
+        "python {input.script[0]} --model {input.model} --validation {input.validation} --template {input.template} {params.flags}"
+        " --seed {params.seed} --output {output} 2> {log}"

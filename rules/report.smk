@@ -3,10 +3,12 @@
 # in    all that a run measured (run_files in scripts/lib/report_data.py), templates, texts, answers, facts, bibliography
 # out   <results>/config.yaml, config_differences.json, environment.json    what the run is
 #       <results>/report/report.{en,fa}.{md,html}                           the report
+#       <results>/report/figures/{figure}.{en,fa}.svg                       the pictures of its Markdown
 #       <results>/submission/NLP-CA4-{student_id}.zip                       the archive, on request (target `submission`)
 import yaml
 from lib.config import without_removed
 from lib.report_data import run_files
+from lib.report_studies import figure_names
 
 ASSIGNMENT = without_removed(yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8")))
 WORKFLOW = (
@@ -59,7 +61,8 @@ rule report:
         texts=[f"report/{name}" for name in ("texts.en.yaml", "texts.fa.yaml", "requirements.yaml", "assignment_training.yaml")],
         sources=["report/facts.yaml", "report/references.bib", "report/fonts/Vazirmatn.woff2"],
     output:
-        expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
+        report=expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
+        figures=expand("<results>/report/figures/{figure}.{language}.svg", figure=figure_names(config), language=["en", "fa"]),
     log:
         "<logs>/report.log",
     benchmark:

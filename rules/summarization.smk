@@ -1,16 +1,26 @@
 # Summarization: pairs of article and reference summary, what each system makes of them, and how good that is.
 #
-# in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml
+# in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml, the run's tagger
 # out   <results>/summarization/{train,validation,test}.parquet, split.json     the cleaned and sampled pairs
 #       <results>/summarization/lengths/{model}.json, stats.json                their lengths
-#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json
+#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json     of all shards together
 #       <results>/summarization/systems/{system}/scores.json, scores_by_article.csv
-#       <results>/summarization/comparison.csv                                  all systems side by side
+#       <results>/summarization/comparison.csv, studies/{study}.csv             systems side by side
+#       <results>/summarization/qualities.json                                  length, copying, repetition, faithfulness
 
 SUMMARIZATION_SPLITS = {split: f"<results>/summarization/{split}.parquet" for split in ("train", "validation", "test")}
 PAIRS = config["datasets"][SUMMARIZATION["dataset"]]
 GENERATING = systems_of_kind("prompt", "finetune", "prune")
+SCORES_BY_ARTICLE = "<results>/summarization/systems/{system}/scores_by_article.csv"
 PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["percentiles"]})
+
+
+scattergather:
+    generation=SUMMARIZATION["generation"]["shards"],
+
+
+localrules:
+    gather_predictions,
 
 
 rule summ_split:
@@ -35,12 +45,13 @@ rule summ_split:
         columns=as_json(SUMMARIZATION["columns"]),
         sizes=as_json(SUMMARIZATION["splits"]),
         words=" ".join(f"--{key}-words {value}" for key, value in SUMMARIZATION["article_words"].items() if value is not None),
+        near=near_flags(SUMMARIZATION),
         seed=config["seed"],
     message:
         "Sampling articles and summaries"
     shell:
         "python {input.script[0]} --dataset {input.dataset} {params.config} --columns {params.columns:q} --sizes {params.sizes:q}"
-        " {params.words} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
+        " {params.words} {params.near} --seed {params.seed} --train {output.train} --validation {output.validation} --test {output.test}"
         " --record {output.record} 2> {log}"
 
 
@@ -128,7 +139,7 @@ rule lead:
 
 
 rule generate:
-    """Summarize the test articles with a model."""
+    """Summarize a shard of the test articles with a model."""
     input:
         script=script("generate.py"),
         model=lambda w: model_made_by(w.system),
@@ -136,68 +147,97 @@ rule generate:
         test=SUMMARIZATION_SPLITS["test"],
         train=lambda w: SUMMARIZATION_SPLITS["train"] if settings(w.system, "generation")["shots"] else [],
     output:
-        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
-        speed="<results>/summarization/systems/{system}/speed.json",
-        record="<results>/summarization/systems/{system}/generation.json",
+        predictions=temp("<results>/summarization/systems/{system}/predictions.{scatteritem}.jsonl"),
+        speed=temp("<results>/summarization/systems/{system}/speed.{scatteritem}.json"),
+        record=temp("<results>/summarization/systems/{system}/generation.{scatteritem}.json"),
     log:
-        "<logs>/generate/{system}.log",
+        "<logs>/generate/{system}/{scatteritem}.log",
     benchmark:
-        "<benchmarks>/generate/{system}.jsonl"
+        "<benchmarks>/generate/{system}/{scatteritem}.jsonl"
     wildcard_constraints:
         system=any_of(GENERATING),
     conda:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((3000 + 3000 * model_gigabytes(root_model(w.system))) * attempt),
+        mem_mb=lambda w, attempt: generation_mb(w.system) * attempt,
         runtime=240,
     params:
         flags=generation_flags,
         shots=shot_flags,
     message:
-        "Summarizing with {wildcards.system}"
+        "Summarizing with {wildcards.system} (shard {wildcards.scatteritem})"
     shell:
         "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.shots}"
+        " --shard {wildcards.scatteritem} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
+
+
+rule gather_predictions:
+    """Join the shards of a system's summaries, in the order of the test articles."""
+    input:
+        script=script("gather_predictions.py"),
+        predictions=of_all_shards("predictions.jsonl"),
+        speeds=of_all_shards("speed.json"),
+        records=of_all_shards("generation.json"),
+    output:
+        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        speed="<results>/summarization/systems/{system}/speed.json",
+        record="<results>/summarization/systems/{system}/generation.json",
+    log:
+        "<logs>/gather_predictions/{system}.log",
+    benchmark:
+        "<benchmarks>/gather_predictions/{system}.jsonl"
+    wildcard_constraints:
+        system=any_of(GENERATING),
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 500 * attempt,
+        runtime=5,
+    message:
+        "Joining the summaries of {wildcards.system}"
+    shell:
+        "python {input.script[0]} --shard-predictions {input.predictions} --shard-speeds {input.speeds} --shard-records {input.records}"
         " --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
 
 
 rule score:
-    """ROUGE and BERTScore of a system's summaries, with intervals."""
+    """ROUGE and BERTScore of all systems' summaries, with intervals; in one job, so that each reference is embedded once."""
     input:
         script=script("score.py"),
-        predictions="<results>/summarization/systems/{system}/predictions.jsonl",
+        predictions=expand("<results>/summarization/systems/{system}/predictions.jsonl", system=SYSTEMS),
         model=asset("models", SUMMARIZATION["bertscore"]["model"]),
     output:
-        scores="<results>/summarization/systems/{system}/scores.json",
-        by_article="<results>/summarization/systems/{system}/scores_by_article.csv",
+        scores=expand("<results>/summarization/systems/{system}/scores.json", system=SYSTEMS),
+        by_article=expand(SCORES_BY_ARTICLE, system=SYSTEMS),
     log:
-        "<logs>/score/{system}.log",
+        "<logs>/score.log",
     benchmark:
-        "<benchmarks>/score/{system}.jsonl"
-    wildcard_constraints:
-        system=any_of(SYSTEMS),
+        "<benchmarks>/score.jsonl"
     conda:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((3000 + 2000 * model_gigabytes(SUMMARIZATION["bertscore"]["model"])) * attempt),
-        runtime=60,
+        mem_mb=lambda w, attempt: int((5000 + 2000 * model_gigabytes(SUMMARIZATION["bertscore"]["model"])) * attempt),
+        runtime=30 + len(SYSTEMS) * SUMMARIZATION["splits"]["test"] // 100,
     params:
+        folder=lambda w, input: folder_of_systems(input.predictions),
+        systems=" ".join(SYSTEMS),
         rouge="--stemmer" if SUMMARIZATION["rouge"]["stemmer"] else "",
         bertscore=bertscore_flags(SUMMARIZATION["bertscore"]),
         seed=config["seed"],
     message:
-        "Scoring {wildcards.system}"
+        "Scoring all systems"
     shell:
-        "python {input.script[0]} --predictions {input.predictions} {params.rouge} --bertscore-model {input.model} {params.bertscore}"
-        " --seed {params.seed} --scores {output.scores} --by-article {output.by_article} 2> {log}"
+        "python {input.script[0]} --systems-folder {params.folder} --systems {params.systems} {params.rouge}"
+        " --bertscore-model {input.model} {params.bertscore} --seed {params.seed} 2> {log}"
 
 
 rule compare_systems:
     """All systems' scores side by side, with paired tests."""
     input:
         script=script("compare_systems.py"),
-        by_article=expand("<results>/summarization/systems/{system}/scores_by_article.csv", system=SUMMARIZATION["systems"]),
+        by_article=expand(SCORES_BY_ARTICLE, system=SUMMARIZATION["systems"]),
     output:
         "<results>/summarization/comparison.csv",
     log:
@@ -208,16 +248,78 @@ rule compare_systems:
         "../envs/report.yaml"
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=30,
+        runtime=60,
     params:
-        systems=as_json(
-            {name: {"kind": system["kind"], "parent": system.get("parent")} for name, system in SUMMARIZATION["systems"].items()}
-        ),
-        by_article=lambda w, input: " ".join(f"{name}={path}" for name, path in zip(SUMMARIZATION["systems"], input.by_article)),
+        folder=lambda w, input: folder_of_systems(input.by_article),
+        systems=system_entries(SUMMARIZATION["systems"]),
         compare_to=" ".join(SUMMARIZATION["compare_to"]),
+        family=" ".join(systems_outside_studies()),
         seed=config["seed"],
     message:
         "Comparing all systems"
     shell:
-        "python {input.script[0]} --systems {params.systems:q} --by-article {params.by_article} --compare-to {params.compare_to}"
-        " --seed {params.seed} --output {output} 2> {log}"
+        "python {input.script[0]} --systems-folder {params.folder} --systems {params.systems} --parents"
+        " --compare-to {params.compare_to} --family {params.family} --seed {params.seed} --output {output} 2> {log}"
+
+
+rule study:
+    """The systems of a study beside its baseline, with paired tests against it."""
+    input:
+        script=script("compare_systems.py"),
+        by_article=lambda w: expand(SCORES_BY_ARTICLE, system=systems_of_study(w)),
+    output:
+        "<results>/summarization/studies/{study}.csv",
+    log:
+        "<logs>/study/{study}.log",
+    benchmark:
+        "<benchmarks>/study/{study}.jsonl"
+    wildcard_constraints:
+        study=any_of(SUMMARIZATION["studies"]),
+    conda:
+        "../envs/report.yaml"
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=60,
+    params:
+        folder=lambda w, input: folder_of_systems(input.by_article),
+        systems=lambda w: system_entries(systems_of_study(w)),
+        baseline=lambda w: systems_of_study(w)[0],
+        family=lambda w: " ".join(systems_of_study(w)),
+        seed=config["seed"],
+    message:
+        "Comparing the systems of the study {wildcards.study}"
+    shell:
+        "python {input.script[0]} --systems-folder {params.folder} --systems {params.systems}"
+        " --compare-to {params.baseline} --family {params.family} --seed {params.seed} --output {output} 2> {log}"
+
+
+rule qualities:
+    """What scores against a reference do not see: length, copying, repetition, and faithfulness by the run's own tagger."""
+    input:
+        script=script("qualities.py"),
+        test=SUMMARIZATION_SPLITS["test"],
+        predictions=expand("<results>/summarization/systems/{system}/predictions.jsonl", system=SUMMARIZATION["systems"]),
+        model="<results>/ner/model",
+    output:
+        "<results>/summarization/qualities.json",
+    log:
+        "<logs>/qualities.log",
+    benchmark:
+        "<benchmarks>/qualities.jsonl"
+    conda:
+        "../envs/models.yaml"
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: 6000 * attempt,
+        runtime=30 + len(SUMMARIZATION["systems"]) * SUMMARIZATION["splits"]["test"] // 200,
+    params:
+        folder=lambda w, input: folder_of_systems(input.predictions),
+        systems=" ".join(SUMMARIZATION["systems"]),
+        flags=f"{flags(config['ner'], 'precision')} --batch-size {config['ner']['training']['per_device_eval_batch_size']}",
+        language=SUMMARIZATION["language"],
+        seed=config["seed"],
+    message:
+        "Measuring length, copying, repetition and faithfulness"
+    shell:
+        "python {input.script[0]} --test {input.test} --systems-folder {params.folder} --systems {params.systems} --model {input.model}"
+        " {params.flags} --language {params.language} --seed {params.seed} --output {output} 2> {log}"

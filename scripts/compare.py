@@ -105,7 +105,7 @@ def summary_scores(left, right, configs, seed):
             metrics = [metric for metric in tables[0].columns if metric in tables[1].columns]
             values = [table[metrics].to_numpy() for table in tables]
             same = tables[0].index.equals(tables[1].index)
-            differences, p_values = paired_tests(*reversed(values), seed) if same else unpaired_tests(*values, seed)
+            differences, p_values = paired_tests(values[1] - values[0], seed) if same else unpaired_tests(*values, seed)
             for number, metric in enumerate(metrics):
                 yield {
                     "system": name,

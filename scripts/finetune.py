@@ -1,20 +1,32 @@
 r"""Fine-tune a causal language model on articles and their summaries, with the loss on the summary only (trl's SFTTrainer).
 
     python scripts/finetune.py --model MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --template TEMPLATE.yaml \
-        --lengths LENGTHS.json --length-percentile 95 --training '{"learning_rate": 2e-5, …}' --seed 42 [--keep-zeros] \
-        --system NAME --start NAME --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
+        --lengths LENGTHS.json --length-percentile 95 --training '{"learning_rate": 2e-5, …}' --processes 1 --seed 42 \
+        [--keep-zeros] --system NAME --start NAME --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
 
 reads    MODEL_DIR      a Hugging Face model folder (safetensors) with its tokenizer; not a quantized one
          *.parquet      id, article, reference
          TEMPLATE.yaml  the prompt template; training and generation use exactly the same text
          LENGTHS.json   lengths of the articles in tokens of this model's tokenizer, as length_statistics.py writes them
-writes   OUT_DIR        the tuned model in the dtype of MODEL_DIR; tokenizer, model card
+writes   OUT_DIR        the tuned model in the dtype of MODEL_DIR, as it was after the step with the lowest validation loss (every
+                        eval_steps and at the end; the start does not count); tokenizer, model card
          LOG.jsonl      a row a logged step, and a row an evaluation, the first of them before training
          TRAINING.json  what was trained on what: rows, shortened articles, lengths, batch, precision, steps, tokens, validation loss
+                        before training, at best_step, and of the model as it is stored (`after`)
 
---training holds precision, max_length and arguments of SFTConfig. A row is at most max_length tokens, or what the given percentile
-of the articles needs if that is less; longer articles are shortened, references never. Master weights are fp32 whatever the
-precision. With --keep-zeros, weights of linear layers that are zero in MODEL_DIR stay zero.
+--training holds precision, max_length, packing, lora and arguments of SFTConfig. A row is at most max_length tokens, or what the
+given percentile of the articles needs if that is less; longer articles are shortened, references never. Master weights are fp32
+whatever the precision. With --keep-zeros, weights of linear layers that are zero in MODEL_DIR stay zero.
+
+packing   the rows of a batch share sequences of at most that many tokens, and none sees another: the same rows in each step and the
+          same losses, with less padding. A model that cannot do that exactly is refused. `packed_rows` counts the sequences of all
+          epochs, where without packing there is one a row and epoch
+lora      null, or r, alpha, dropout and targets: adapters are trained instead of the weights, and merged before the model is stored.
+          With --keep-zeros the weight is W + (W ≠ 0) · alpha / r · B A, in training too, so that what is trained is what is merged
+
+When memory runs out, training starts again with half the batch and twice the accumulation. With --processes above 1, accelerate
+starts as many, each with a GPU or a share of the cores of its own; they share the batch, so that an optimizer step sees the same
+rows as with one.
 """
 
 import tempfile
@@ -24,18 +36,21 @@ import lib.offline  # noqa: F401
 
 import torch
 from datasets import Dataset
-from transformers import AutoConfig, PrinterCallback
+from transformers import AutoConfig, PrinterCallback, set_seed
 from trl import SFTConfig
 
+from lib import launch
+from lib.best_weights import BestWeights
 from lib.device import device, device_name, resolve_precision
+from lib.lora import adapted, merged
 from lib.master_weights import spread
-from lib.memory import with_batch_that_fits
 from lib.model_folder import load_model, model_card, save_model, storage_dtype
+from lib.packing import IGNORED, Collator, check_exact
 from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
 from lib.prompting import load_template, ready_tokenizer
 from lib.publish import whole
 from lib.records import read_json, read_parquet, write_json
-from lib.sft import IGNORED, CompletionTrainer, training_rows
+from lib.sft import CompletionTrainer, training_rows
 from lib.training_log import TrainingLog
 from lib.zeros import KeepZeros
 
@@ -55,6 +70,8 @@ KEYS = (
     "gradient_accumulation_steps",
     "gradient_checkpointing",
     "max_length",
+    "packing",
+    "lora",
     "precision",
 )
 SHORT = 512  # tokens: up to here plain attention is a fifth faster on a CPU than the fused kernel, and its matrices are small
@@ -69,6 +86,7 @@ def arguments(argv):
     command.add_argument("--lengths", required=True, type=existing_file)
     command.add_argument("--length-percentile", required=True, type=int)
     command.add_argument("--training", required=True, type=json_value)
+    command.add_argument("--processes", type=int, default=1, help="training processes that share the batch")
     command.add_argument("--seed", required=True, type=int)
     command.add_argument("--keep-zeros", action="store_true")
     command.add_argument("--system", required=True, help="the name of the system that this model belongs to, for the model card")
@@ -83,6 +101,17 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     training = checked(args.training)
+    batch_size, accumulation = training["per_device_train_batch_size"], training["gradient_accumulation_steps"]
+    if args.processes > 1 and not launch.is_worker():
+        launch.start(args.processes, batch_size, accumulation)
+        return
+    launch.use_one_gpu()
+    with launch.word_for_the_parent():
+        run(args, training, batch_size, accumulation)
+
+
+def run(args, training, batch_size, accumulation):
+    """Train in this process, and write the files if it is the first."""
     precision = resolve_precision(training["precision"])
     log(f"{device_name()}, {precision}")
     template, tokenizer = load_template(args.template), ready_tokenizer(args.model)
@@ -93,11 +122,11 @@ def main(argv=None):
         rows[name], truncated[name] = training_rows(tokenizer, template, pairs[name], limit, getattr(args, name))
         log(f"{name}: {len(rows[name])} rows of at most {limit} tokens, {truncated[name]} articles shortened")
 
-    batch_size, accumulation = training["per_device_train_batch_size"], training["gradient_accumulation_steps"]
-    (model, training_log, steps, zeros_kept), tried = with_batch_that_fits(
+    (model, training_log, summary), tried = launch.with_fitting_batch(
         lambda size, steps: tune(args, training, precision, tokenizer, rows, limit, size, steps), batch_size, accumulation
     )
-    losses = [row["validation_loss"] for row in training_log.rows if "validation_loss" in row]
+    if not launch.is_first():
+        return
     summary = {
         "rows": len(rows["train"]),
         "validation_rows": len(rows["validation"]),
@@ -107,15 +136,14 @@ def main(argv=None):
         "tokens": sum(len(row["input_ids"]) for row in rows["train"]),
         "completion_tokens": sum(label != IGNORED for row in rows["train"] for label in row["labels"]),
         "epochs": training["num_train_epochs"],
-        "steps": steps,
         "batch_size": tried[-1],
         "gradient_accumulation_steps": batch_size * accumulation // tried[-1],
         "effective_batch": batch_size * accumulation,
         "out_of_memory": tried[:-1],
+        "processes": args.processes,
         "precision": precision,
         "stored": str(model.dtype).removeprefix("torch."),
-        "validation_loss": {"before": losses[0], "after": losses[-1]},
-        "zeros_kept": zeros_kept,
+        **summary,
     }
     with ExitStack() as outputs:
         folder, log_file, summary_file = (outputs.enter_context(whole(path)) for path in (args.output, args.log, args.summary))
@@ -125,31 +153,56 @@ def main(argv=None):
 
 
 def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumulation):
-    """One training from the beginning: the model as it is to be stored, its log, the number of steps, and of zeros held at zero."""
+    """One training from the beginning: the model as it is to be stored, its log, and what there is to say of it."""
+    set_seed(args.seed)
     model = load_model(args.model, torch.float32)  # master weights; autocast computes in the precision
     stored = storage_dtype(args.model)
     spread(model, stored, args.seed)
     if device().type == "cpu" and limit <= SHORT:
         model.set_attn_implementation("eager")
-    training_log = TrainingLog()
+    if training["packing"]:
+        check_exact(model, rows["train"], tokenizer.pad_token_id)
     zeros = KeepZeros(model) if args.keep_zeros else None
+    if training["lora"]:
+        model = adapted(model, training["lora"], args.keep_zeros)
+    training_log, collator = TrainingLog(), Collator(tokenizer.pad_token_id, training["packing"], limit)
+    best = BestWeights(model, None if training["lora"] else stored)
     with tempfile.TemporaryDirectory() as work:
         trainer = CompletionTrainer(
             model=model,
-            args=sft_config(training, precision, args.seed, work, batch_size, accumulation),
+            args=sft_config(training, precision, args.seed, work, batch_size // args.processes, accumulation),
             train_dataset=Dataset.from_list(rows["train"]),
             eval_dataset=Dataset.from_list(rows["validation"]),
+            data_collator=collator,
             processing_class=tokenizer,
-            callbacks=[training_log, *([zeros] if zeros else [])],
+            callbacks=[training_log, *([zeros] if zeros else []), best],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-        if "validation_loss" not in training_log.rows[-1] or training_log.rows[-1]["step"] != trainer.state.global_step:
-            trainer.evaluate()
-    model.to(stored)
+    best.restore()
+    trainable = sum(weight.numel() for weight in best.weights.values())
+    if training["lora"]:
+        model = merged(model)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(weight.to(stored))
     if zeros:
         zeros.check()
-    return model, training_log, trainer.state.global_step, zeros.count() if zeros else 0
+    packed_rows = trainer.accelerator.reduce(torch.tensor(collator.sequences, device=trainer.args.device), "sum").item()
+    summary = {
+        "steps": trainer.state.global_step,
+        "best_step": best.step,
+        "validation_loss": {
+            "before": next(row["validation_loss"] for row in training_log.rows if "validation_loss" in row),
+            "best": best.loss,
+            "after": trainer.validation_loss(model),
+        },
+        "lora": {**training["lora"], "trainable_parameters": trainable} if training["lora"] else None,
+        "packing": training["packing"],
+        "packed_rows": packed_rows if training["packing"] else None,
+        "zeros_kept": zeros.count() if zeros else 0,
+    }
+    return model.to(stored), training_log, summary
 
 
 def checked(training):
@@ -188,7 +241,6 @@ def sft_config(training, precision, seed, work, batch_size, accumulation):
             output_dir=work,
             max_length=None,  # rows are short enough already
             dataset_kwargs={"skip_prepare_dataset": True},  # and tokenized
-            train_sampling_strategy="group_by_length",
             eval_strategy="steps",
             eval_on_start=True,
             logging_strategy="steps",
@@ -214,10 +266,16 @@ def card(args, training, template, summary):
         "epochs, steps": f"{summary['epochs']}, {summary['steps']}",
         "effective batch": summary["effective_batch"],
         "precision": f"{summary['precision']} autocast" if summary["precision"] != "fp32" else "fp32",
+        "kept": f"the weights after step {summary['best_step']}, where the validation loss was lowest",
         "learning rate": f"{training['learning_rate']}, {training['lr_scheduler_type']}, warm-up {training['warmup_steps']}",
         "weight decay": training["weight_decay"],
         "seed": args.seed,
     }
+    if lora := summary["lora"]:
+        facts["LoRA, merged"] = (
+            f"rank {lora['r']}, alpha {lora['alpha']}, dropout {lora['dropout']}, on {', '.join(lora['targets'])}; "
+            f"{lora['trainable_parameters']} parameters trained"
+        )
     if summary["zeros_kept"]:
         facts["zeros held at zero"] = summary["zeros_kept"]
     return model_card(args.system, ["summarization", "sft"], text, facts)

@@ -2,7 +2,8 @@ r"""Summarize the test articles with a causal language model.
 
     python scripts/generate.py --model MODEL_DIR --test TEST.parquet --template TEMPLATE.yaml --precision nf4 --double-quantization \
         --batch-size 16 --max-new-tokens 128 --max-prompt-tokens 2048 \
-        --train TRAIN.parquet --shots 3 --selection random --shot-article-tokens 400 --seed 42 \
+        --train TRAIN.parquet --shots 3 --selection random --shot-article-tokens 400 --near-threshold 0.8 --near-characters 5 --seed 42 \
+        --shard 2-of-8 \
         --predictions PREDICTIONS.jsonl --speed SPEED.json --record GENERATION.json
 
 reads    MODEL_DIR          a Hugging Face model folder (safetensors) with its tokenizer
@@ -10,15 +11,21 @@ reads    MODEL_DIR          a Hugging Face model folder (safetensors) with its t
          TEMPLATE.yaml      the prompt template
          TRAIN.parquet      id, article, reference: where shots come from; with --shots only, like the other options of that line
 writes   PREDICTIONS.jsonl  id, prediction, reference, prompt_tokens, new_tokens, truncated: in the order of TEST.parquet
-         SPEED.json         seconds of generation and of loading, new tokens a second, peak memory, bytes on disk and loaded, device,
-                            precision asked for and dtype computed in, batch size in the end and whether memory made it smaller
-         GENERATION.json    template, pad token, shots, and counts: articles shortened, shots left out, empty summaries, what ended them;
+         SPEED.json         seconds of generation and of loading, new tokens a second, peak memory; bytes of the weights: of their files
+                            on disk, loaded, and as they would be stored in the precision they are loaded in; device, precision asked
+                            for and dtype computed in, batch size in the end and whether memory made it smaller, tokens of the prompts'
+                            beginning that were computed once
+         GENERATION.json    template and its version, pad token, shots, those of them whose articles were shortened, and counts:
+                            articles shortened, shots left out, empty summaries, what ended them;
                             `shots` are the ids shown, in the order of the prompt (if every article has its own: of their first use),
                             `shots_by_article` maps an article's id to those of its prompt, or is null if all articles have the same
 
 Decoding is greedy. An article is shortened until its prompt fits --max-prompt-tokens and, with what is generated, the model's context.
 Shots that are the same for every article stay, and it is an error if they leave no room. Where each article has its own (similar,
 diverse), the farthest are left out, one after another, until the article fits or has room for as much of it as of a shot's article.
+No shot may be a pair of test, or nearly one.
+
+With --shard only every eighth article is summarized, here from the second on; gather_predictions.py joins the shards.
 """
 
 import time
@@ -28,13 +35,14 @@ from functools import cache
 import lib.offline  # noqa: F401
 
 from lib.device import device_name, peak_memory
-from lib.generation import PRECISIONS, Generator, load_for_generation
+from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation
 from lib.predictions import prediction
 from lib.program import InputError, Steps, existing_file, log, model_folder, parser, program, progress
 from lib.prompting import load_template, ready_tokenizer, shorten
 from lib.publish import whole
 from lib.records import read_parquet, write_json, write_jsonl
-from lib.shots import BY_ARTICLE, SELECTIONS, choose
+from lib.shards import Shard
+from lib.shots import BY_ARTICLE, SELECTIONS, choose, refuse_seen
 
 COLUMNS = ("id", "article", "reference")
 
@@ -49,17 +57,20 @@ def arguments(argv):
     command.add_argument("--batch-size", required=True, type=int)
     command.add_argument("--max-new-tokens", required=True, type=int)
     command.add_argument("--max-prompt-tokens", required=True, type=int)
+    command.add_argument("--shard", type=Shard.of, default=Shard(1, 1))
     shots = command.add_argument_group("shots")
     shots.add_argument("--train", type=existing_file)
     shots.add_argument("--shots", type=int, default=0)
     shots.add_argument("--selection", choices=SELECTIONS)
     shots.add_argument("--shot-article-tokens", type=int)
+    shots.add_argument("--near-threshold", type=float)
+    shots.add_argument("--near-characters", type=int)
     shots.add_argument("--seed", type=int)
     for output in ("predictions", "speed", "record"):
         command.add_argument(f"--{output}", required=True)
     args = command.parse_args(argv)
-    if args.shots and None in (args.train, args.selection, args.shot_article_tokens):
-        command.error("--shots needs --train, --selection and --shot-article-tokens")
+    if args.shots and None in (args.train, args.selection, args.shot_article_tokens, args.near_threshold, args.near_characters):
+        command.error("--shots needs --train, --selection, --shot-article-tokens, --near-threshold and --near-characters")
     if args.shots and args.selection == "random" and args.seed is None:
         command.error("--selection random needs --seed")
     return args
@@ -69,8 +80,9 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     template, tokenizer = load_template(args.template), ready_tokenizer(args.model)
-    rows = read_parquet(args.test, COLUMNS)
-    shots = chosen_shots(args, rows)
+    test = read_parquet(args.test, COLUMNS)
+    rows = args.shard.rows(test)
+    shots = chosen_shots(args, rows, test)
     by_article = args.shots and args.selection in BY_ARTICLE
     start = time.perf_counter()
     progress(f"loading the model in {args.precision}")
@@ -78,7 +90,7 @@ def main(argv=None):
     seconds_loading = time.perf_counter() - start
 
     limit = prompt_limit(args, model.config)
-    log(f"{len(rows)} articles, {args.shots} shots, prompts of at most {limit} tokens")
+    log(f"{len(rows)} articles (shard {args.shard}), {args.shots} shots, prompts of at most {limit} tokens")
     start = time.perf_counter()
     short = cache(lambda article: shorten(tokenizer, article, args.shot_article_tokens)[0])
     shown = [[(short(shot["article"]), shot["reference"]) for shot in own] for own in shots]
@@ -111,21 +123,23 @@ def main(argv=None):
         "peak_memory_bytes": peak_memory(),
         "bytes_on_disk": sum(file.stat().st_size for file in args.model.glob("*.safetensors")),
         "bytes_loaded": model.get_memory_footprint(),
+        "bytes_stored": bytes_stored(model),
         "device": device_name(),
         "precision": args.precision,
         "dtype": dtype,
         "batch_size": generator.batch_size,
         "batch_size_reduced": generator.batch_size_reduced,
+        "shared_prompt_tokens": generator.shared_tokens,
     }
     record = {
         "template": template.name,
+        "template_version": template.version,
         "pad_token": tokenizer.pad_token,
         "selection": args.selection if args.shots else None,
         "shots": list(used),
         "shots_by_article": ids_by_article(rows, shots) if by_article else None,
-        "shots_shortened": sum(short(article) != article for article in used.values()),
+        "shots_shortened": [key for key, article in used.items() if short(article) != article],
         "articles_with_fewer_shots": sum(len(own) < args.shots for own in shots),
-        "shared_prompt_tokens": generator.shared_tokens,
         "articles": len(rows),
         "articles_shortened": sum(shortened for _, shortened in prompts),
         "empty_predictions": sum(not text for text in texts),
@@ -140,12 +154,14 @@ def main(argv=None):
         write_json(outputs.enter_context(whole(args.record)), record)
 
 
-def chosen_shots(args, test):
-    """For each row of test its shots, in the order of the prompt."""
+def chosen_shots(args, rows, test):
+    """For each of `rows` its shots, in the order of the prompt."""
     if not args.shots:
-        return [[]] * len(test)
+        return [[]] * len(rows)
     progress(f"choosing shots: {args.selection}")
-    return choose(read_parquet(args.train, COLUMNS), test, args.shots, args.selection, args.seed)
+    shots = choose(read_parquet(args.train, COLUMNS), rows, args.shots, args.selection, args.seed)
+    refuse_seen(list({shot["id"]: shot for own in shots for shot in own}.values()), test, args.near_threshold, args.near_characters)
+    return shots
 
 
 def fitting(template, tokenizer, article, limit, shots, least):

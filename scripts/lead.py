@@ -43,11 +43,14 @@ def main(argv=None):
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "bytes_on_disk": 0,
         "bytes_loaded": 0,
+        "bytes_stored": 0,
         "device": "CPU",
         "precision": None,
         "dtype": None,
         "batch_size": None,
         "batch_size_reduced": False,
+        "shared_prompt_tokens": None,
+        "shards": None,
     }
     with whole(args.predictions) as predictions_file, whole(args.speed) as speed_file:
         write_jsonl(predictions_file, predictions)

@@ -59,11 +59,11 @@ def main(argv=None):
     for spec, folder in zip(specs, args.folders, strict=True):
         datasets.append(AuditedDataset(RawDataset(spec, folder)))
         progress(f"{spec.name}: {sum(map(len, datasets[-1].splits.values()))} rows read")
-    near = args.near_threshold, args.near_characters
-    audit = Audit(datasets, scheme, cleaning, subword_counter(tokenizer), args.max_length, near)
+    near, rows = (args.near_threshold, args.near_characters), read_rows(args.rows)
+    audit = Audit(datasets, scheme, cleaning, subword_counter(tokenizer), args.max_length, near, rows)
     findings, nothing = audit.run()
     progress(f"{len(findings)} findings")
-    fixes = Fixes(cleaning, scheme, read_rows(args.rows))
+    fixes = Fixes(cleaning, scheme, rows)
     with whole(args.output) as part:
         write_json(
             part,

@@ -218,35 +218,60 @@ def write_split(path, lines, stores, specs, report, split):
                 chosen = lines.loc[(lines["dataset"] == spec.name) & (lines["downloaded_split"] == downloaded), "row"].to_numpy()
                 if not len(chosen):
                     continue
-                with pa.memory_map(str(stores[spec.name, downloaded])) as file:
-                    table = pa.ipc.open_file(file).read_all()
-                    for start in range(0, len(chosen), BATCH):
-                        batch = table.take(pa.array(np.sort(chosen)[start : start + BATCH]))
-                        for row in batch.select(["ner_tags", "source"]).to_pylist():
-                            report.kept((spec.name, split), row["source"], row["ner_tags"])
-                        writer.write_table(batch)
+                for batch in taken(stores[spec.name, downloaded], np.sort(chosen)):
+                    for row in batch.select(["ner_tags", "source"]).to_pylist():
+                        report.kept((spec.name, split), row["source"], row["ner_tags"])
+                    writer.write_batch(batch)
     return len(lines)
+
+
+def taken(store, chosen):
+    """The rows of a store with these numbers, ascending, batch by batch as they lie there: each is read once, whatever their number."""
+    with pa.memory_map(str(store)) as file:
+        reader, first = pa.ipc.open_file(file), 0
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
+            start, end = np.searchsorted(chosen, [first, first + len(batch)])
+            if end > start:
+                yield batch.take(pa.array(chosen[start:end] - first))
+            first += len(batch)
+
+
+class HeldOut:
+    """The sentences of a merged split, found again by those that differ little."""
+
+    def __init__(self, path, near):
+        table = pq.read_table(path, columns=["tokens", "language"])
+        self.index = NearDuplicates(*near, lambda number: (table["tokens"][number].as_py(), table["language"][number].as_py()))
+        self.keys = array("Q")
+
+    def add(self, row, key):
+        self.index.add(len(self.index), row["tokens"], row["language"])
+        self.keys.append(key)
+
+    def resembles(self, row, key):
+        """Whether a sentence differs little from one of these without being its copy."""
+        keys = np.frombuffer(self.keys, dtype=np.uint64)
+        return self.index.has_match(row["tokens"], row["language"], lambda numbers: keys[numbers] != np.uint64(key))
 
 
 def check(paths, steps, scheme, near):
     """What training and evaluation rely on; a failure is a fault of this script."""
     keys = {split: array("Q") for split in paths}
-    test = pq.read_table(paths["test"], columns=["tokens", "language"])
-    index = NearDuplicates(*near, lambda number: (test["tokens"][number].as_py(), test["language"][number].as_py()))
+    held_out = {split: HeldOut(paths[split], near) for split in ("test", "validation")} if "deduplicate_near" in steps else {}
     for split, path in reversed(paths.items()):  # test first
         for rows in parquet_batches(path, SCHEMA.names, BATCH):
             for row in rows:
                 assert row["tokens"] and len(row["tokens"]) == len(row["ner_tags"]), row
                 assert set(row["ner_tags"]) <= set(scheme.labels), row
                 assert "repair_bio" not in steps or is_iob2(row["ner_tags"]), row
-                if "deduplicate_near" in steps and split == "test":
-                    index.add(len(index), row["tokens"], row["language"])
                 key = key_of(row["tokens"], row["language"])
                 keys[split].append(key)
-                if "deduplicate_near" in steps and split != "test":
-                    others = index.matches(row["tokens"], row["language"])
-                    near = [number for number in others if keys["test"][number] != key]
-                    assert not near, f"a near-duplicate of sentence {near[0]} of test is in {split}: {row}"
+                for other, sentences in held_out.items():
+                    if other == split:
+                        sentences.add(row, key)
+                        break  # validation is not compared with itself, nor test with validation
+                    assert not sentences.resembles(row, key), f"a near-duplicate of a sentence of {other} is in {split}: {row}"
     if "deduplicate_across" in steps:
         for one, other in (("test", "train"), ("test", "validation"), ("validation", "train")):
             assert not len(np.intersect1d(keys[one], keys[other])), f"a sentence of {one} is in {other}"

@@ -122,16 +122,17 @@ def seen(train, rows, threshold, characters):
         same.setdefault(key_of(row["tokens"], row["language"]), []).append(number)
     for first, *_ in same.values():
         index.add(first, rows[first]["tokens"], rows[first]["language"])
-    copied, similar = set(), set()
+    copied, similar = set(), np.zeros(len(rows), dtype=bool)
     for batch in parquet_batches(train, ["tokens", "language"], BATCH):
         for row in batch:
             copied.add(key_of(row["tokens"], row["language"]))
-            similar.update(index.matches(row["tokens"], row["language"]))
+            for number, _ in index.similar(row["tokens"], row["language"], lambda numbers: ~similar[numbers]):
+                similar[number] = True
         copied &= same.keys()
     copies, near = np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
     for key, numbers in same.items():
         copies[numbers] = key in copied
-        near[numbers] = key not in copied and numbers[0] in similar
+        near[numbers] = key not in copied and similar[numbers[0]]
     return copies, near
 
 

@@ -16,19 +16,14 @@ that its training data were (`token_steps` in its config.json); tokens and offse
 """
 
 from contextlib import ExitStack
-from functools import reduce
 
 import lib.offline  # noqa: F401
 
-from lib.cleaning import TOKEN_STEPS
-from lib.device import resolve_precision
 from lib.entity_html import fragment
-from lib.model_tokenizer import load_tokenizer
 from lib.program import InputError, existing_file, json_value, model_folder, parser, program
 from lib.publish import whole
 from lib.records import write_json
-from lib.tagger import Collator, load_tagger
-from lib.tagging import Encoder, tag_words
+from lib.tagging import RawTagger
 from lib.words import words
 
 
@@ -60,15 +55,8 @@ def main(argv=None):
     for number, (sentence, found) in enumerate(zip(sentences, cut, strict=True)):
         if not found:
             raise InputError(f"sentence {number + 1}: no word in {sentence['text']!r}; expected text; remove the sentence")
-    model, tokenizer = load_tagger(args.model), load_tokenizer(args.model)
-    steps = [TOKEN_STEPS[step] for step in model.config.token_steps]
-    cleaned = [
-        [reduce(lambda word, step, language=sentence["language"]: step(word, language), steps, word) for word, _, _ in found]
-        for sentence, found in zip(sentences, cut, strict=True)
-    ]
-    encoded = list(Encoder(tokenizer, tokenizer.model_max_length).words(cleaned))
-    precision = resolve_precision(args.precision)
-    tags, scores, _ = tag_words(model, encoded, len(cleaned), Collator(tokenizer.pad_token_id), args.batch_size, precision)
+    tagger = RawTagger(args.model, args.precision, args.batch_size)
+    tags, scores = tagger.tag([[word for word, _, _ in found] for found in cut], [sentence["language"] for sentence in sentences])
     results = [
         {
             "language": sentence["language"],

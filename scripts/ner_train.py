@@ -265,16 +265,18 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
 
 def card(args, scheme, training, summary):
     """The model card: what was trained on what, how to load it; no scores, which stand in the run's metrics.json."""
-    languages = list(dict.fromkeys(source["language"] for source in scheme.sources.values()))
+    seen = {row["source"] for rows in parquet_batches(args.train, ["source"], BATCH) for row in rows}
+    trained = {name: source for name, source in scheme.sources.items() if name in seen}
+    languages = list(dict.fromkeys(source["language"] for source in trained.values()))
     sources = "\n".join(
-        f"- {name} ({source['language']}, from {source['dataset']}): {' '.join(source['types'])}" for name, source in scheme.sources.items()
+        f"- {name} ({source['language']}, from {source['dataset']}): {' '.join(source['types'])}" for name, source in trained.items()
     )
     settings = "\n".join(f"| {name} | {training[name]} |" for name in sorted(training))
-    masked = (
-        "A source's O does not count against types that it never tags."
-        if scheme.name == "masked_union"
-        else "A source's O counts against every other type, also where its annotators never tagged that type."
-    )
+    masked = {
+        "masked_union": "A source's O does not count against types that it never tags.",
+        "union": "A source's O counts against every other type, also where its annotators never tagged that type.",
+        "intersection": "Only types that every source annotates are learned.",
+    }[scheme.name]
     return f"""---
 library_name: transformers
 pipeline_tag: token-classification

@@ -23,7 +23,8 @@ from lib.device import device
 from lib.model_folder import load_model, model_card, save_model, storage_dtype, tensors
 from lib.program import InputError, existing_file, log, model_folder, parser, program
 from lib.prompting import end_ids, load_template, ready_tokenizer
-from lib.pruning import METHODS, SCOPES, check_scope, prune_model, share_of_prunable
+from lib.pruning import METHODS, check_scope, prune_model, share_of_prunable
+from lib.pruning_methods import CALIBRATED
 from lib.publish import whole
 from lib.records import read_parquet
 from lib.sparsity import prunable
@@ -40,7 +41,7 @@ def arguments(argv):
     command.add_argument(
         "--amount-of", required=True, choices=["prunable", "model"], help="of the linear layers' weights, or of the whole model's"
     )
-    command.add_argument("--scope", required=True, choices=SCOPES, help="rank weights within each layer, or all together")
+    command.add_argument("--scope", required=True, choices=["layer", "global"], help="rank weights within each layer, or all together")
     command.add_argument("--seed", required=True, type=int)
     command.add_argument("--system", required=True, help="the name of the system that this model belongs to, for the model card")
     command.add_argument("--start", required=True, help="the name of the system or model that MODEL_DIR belongs to, for the model card")
@@ -54,7 +55,7 @@ def arguments(argv):
 def check_calibration(args):
     """Raise InputError unless the arguments of calibration are there exactly if the method is calibrated."""
     given = [name for name in CALIBRATION if getattr(args, name) is not None]
-    wanted = list(CALIBRATION) if METHODS[args.method].calibrated else []
+    wanted = list(CALIBRATION) if args.method in CALIBRATED else []
     if given != wanted:
         found, expected = (", ".join(f"--{name.replace('_', '-')}" for name in names) or "none" for names in (given, wanted))
         raise InputError(f"--method {args.method}: of the arguments of calibration found {found}; expected {expected}; correct the command")
@@ -78,7 +79,7 @@ def main(argv=None):
     tokenizer = ready_tokenizer(args.model)
     model = load_model(args.model, torch.float32)  # exact for every dtype that it may be stored in, and back
     share = share_of_prunable(model, args.amount, args.amount_of)
-    rows = calibration_rows(args, tokenizer) if METHODS[args.method].calibrated else []
+    rows = calibration_rows(args, tokenizer) if args.method in CALIBRATED else []
     if rows:
         log(f"calibrated on {len(rows)} rows of train, {sum(map(len, rows))} tokens")
         model.to(device())
@@ -88,7 +89,7 @@ def main(argv=None):
     log(f"{args.method}, {args.scope}: {zeros} of {weights} prunable weights are zero")
     model.to("cpu", storage_dtype(args.model))
     with whole(args.output) as folder:
-        save_model(folder, model, tokenizer, end_ids(tokenizer, args.model), card(args, zeros, weights, rows))
+        save_model(folder, model, tokenizer, end_ids(tokenizer, args.model), card(args, model, zeros, weights, rows))
         check_kept(args.model, folder, zeros, {f"{name}.weight" for name in prunable(model)})
 
 
@@ -120,7 +121,8 @@ def check_kept(before, after, zeros, pruned):
         raise RuntimeError(f"{found} zeros were stored, and {zeros} were made")
 
 
-def card(args, zeros, weights, rows):
+def card(args, model, zeros, weights, rows):
+    whole_model = sum(parameter.numel() for parameter in model.parameters())  # gives a tied matrix once
     of = "weights of its linear layers" if args.amount_of == "prunable" else "whole weights of the model"
     text = (
         f"The model of the system `{args.system}`: `{args.start}` with the share {args.amount} of the {of} set to zero "
@@ -132,9 +134,8 @@ def card(args, zeros, weights, rows):
     facts = {"method": args.method, "scope": args.scope, "amount": f"{args.amount} of {args.amount_of}", "seed": args.seed}
     if rows:
         facts["calibration"] = f"{len(rows)} rows of train, {sum(map(len, rows))} tokens"
-    return model_card(
-        args.system, ["summarization", "pruned"], text, {**facts, "zeros": f"{zeros} of {weights} prunable weights ({zeros / weights:.4f})"}
-    )
+    facts["zeros"] = f"{zeros} of {weights} prunable weights ({zeros / weights:.4f}); {zeros / whole_model:.4f} of the whole model's"
+    return model_card(args.system, ["summarization", "pruned"], text, facts)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ reads    --config          the run's configuration; beside it lie provenance, me
          --answers         folders of answers, {en,fa}/{id}.md, the same way; those of the last folder are the project's
          --report-folder   texts.{en,fa}.yaml, requirements.yaml, assignment_training.yaml, facts.yaml, references.bib, fonts/
 writes   --output          report.{en,fa}.{md,html}; an HTML page needs no other file and no network
+                           figures/{name}.{en,fa}.svg, the pictures of the Markdown
 
 Every figure comes from a file of the run. A file or a key that is missing is an error that names it, and nothing is written.
 """
@@ -21,12 +22,15 @@ import lib.offline  # noqa: F401
 
 import yaml
 
+from lib.figures import standalone
 from lib.markdown_html import html
 from lib.program import existing_file, existing_folder, parser, program, progress
 from lib.publish import whole
 from lib.report_context import Report
 from lib.report_data import load_run
+from lib.report_figures import pictures
 from lib.report_language import Language
+from lib.report_studies import figure_names
 
 LANGUAGES = ("en", "fa")
 
@@ -50,10 +54,13 @@ def main(argv=None):
     for code in LANGUAGES:
         path = args.report_folder / f"texts.{code}.yaml"
         language = Language(code, read_yaml(path), path)
+        drawn = {}
         for form in ("md", "html"):
             report = Report(run, language, form, sources)
+            drawn = report.pictures = drawn or pictures(report, figure_names(run["config"]))
             text = report.markdown()
             texts[f"report.{code}.{form}"] = text if form == "md" else page(report, html(text), args.report_folder)
+        texts |= {f"figures/{name}.{code}.svg": standalone(picture.svg) for name, picture in drawn.items()}
     with ExitStack() as outputs:
         for name, text in texts.items():
             outputs.enter_context(whole(args.output / name)).write_text(text, encoding="utf-8")

@@ -27,6 +27,7 @@ import yaml
 
 from lib.program import InputError, existing_file, existing_folder, parser, program, progress
 from lib.publish import whole
+from lib.report_studies import figure_names
 
 LANGUAGES = ("en", "fa")
 TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{16,}")
@@ -55,7 +56,7 @@ def main(argv=None):
     parts = yaml.safe_load(args.parts.read_text(encoding="utf-8"))["parts"]
     content = {}  # path in the archive → bytes
     for path in report_files(run):
-        content[f"report/{path.name}"] = cleaned(path)
+        content[f"report/{path.relative_to(run / 'report').as_posix()}"] = cleaned(path)
     for part in parts:
         content |= part_content(part, run, args.logs, args.project)
     for path in args.project:
@@ -68,6 +69,8 @@ def main(argv=None):
 
 def report_files(run):
     files = [run / "report" / f"report.{language}.{form}" for language in LANGUAGES for form in ("md", "html")]
+    figures = figure_names(yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8")))
+    files += [run / "report" / "figures" / f"{name}.{language}.svg" for language in LANGUAGES for name in figures]
     for path in files:
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; expected the report of the run; run the workflow, which writes it")

@@ -2,15 +2,21 @@ r"""Clean pairs of article and reference summary, and sample each split (S1, S2,
 
     python scripts/summ_split.py --dataset DATASET_DIR --config 3.0.0 \
         --columns '{"id": "id", "article": "article", "reference": "highlights"}' \
-        --sizes '{"train": 5000, "validation": 500, "test": 100}' --min-words 1 --max-words 300 --seed 42 \
+        --sizes '{"train": 5000, "validation": 500, "test": 100}' --min-words 1 --max-words 300 \
+        --near-threshold 0.8 --near-characters 5 --seed 42 \
         --train TRAIN.parquet --validation VALIDATION.parquet --test TEST.parquet --record SPLIT.json
 
 reads    DATASET_DIR   a data set in the hub's layout, with splits train, validation and test; --config and --max-words may be left out
 writes   *.parquet     id, article, reference: a sample of the data set's split of the same name, in its order
-         SPLIT.json    per split: pairs found, dropped by reason, kept, sampled, and what was noticed among the kept and left as it is
+         SPLIT.json    per split: pairs found, dropped by reason, kept, left out of the draw by reason, sampled, and what was noticed
+                       among the kept and left as it is
 
 Dropped are pairs with an empty article or reference, pairs whose article (but for white space) or id came before, and pairs whose
 article has too few or too many words. Of two splits that share an article or an id, test keeps it before validation, and that before train.
+
+Left out of the draw, and replaced by the next pair drawn, is a train or validation pair whose article is nearly the same as one of the
+test articles sampled, or a train pair's as one of the validation articles sampled: the Jaccard similarity of their sets of character
+n-grams is the threshold or more. Pairs that are not drawn are not compared, so the cost is that of the sample.
 """
 
 import hashlib
@@ -25,6 +31,7 @@ import pyarrow as pa
 
 from lib.dataset_folder import load_splits
 from lib.length_summary import SPLITS, TEXTS
+from lib.near_duplicates import NearArticles
 from lib.program import InputError, existing_folder, json_value, parser, program, progress
 from lib.publish import whole
 from lib.records import write_json, write_parquet
@@ -42,6 +49,8 @@ def arguments(argv):
     command.add_argument("--sizes", required=True, type=json_value)
     command.add_argument("--min-words", required=True, type=int)
     command.add_argument("--max-words", type=int)
+    command.add_argument("--near-threshold", required=True, type=float)
+    command.add_argument("--near-characters", required=True, type=int)
     command.add_argument("--seed", required=True, type=int)
     for output in (*SPLITS, "record"):
         command.add_argument(f"--{output}", required=True)
@@ -52,13 +61,15 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     dataset = readable(load_splits(args.dataset, args.config), args)
-    before, record, samples = {"article": {}, "id": {}}, {}, {}
+    before, held_out, record, samples = {"article": {}, "id": {}}, {}, {}, {}
     for split in reversed(SPLITS):  # test first: what comes later gives way
         kept, counts = clean(dataset[split], split, args, before)
-        chosen = sampled(len(kept), args.sizes[split], split, args.seed, counts)
-        samples[split] = list(pairs(dataset[split].select([kept[index] for index in chosen]), args.columns))
-        record[split] = counts | {"sampled": len(chosen)}
-        progress(f"{split}: {counts['found']} pairs found, {len(kept)} kept, {len(chosen)} sampled")
+        chosen, left_out = sampled(dataset[split], kept, split, args, counts, held_out)
+        samples[split] = list(pairs(dataset[split].select(chosen), args.columns))
+        if split != "train":
+            held_out[split] = NearArticles([row["article"] for row in samples[split]], args.near_threshold, args.near_characters)
+        record[split] = counts | {"left_out": left_out, "sampled": len(chosen)}
+        progress(f"{split}: {counts['found']} pairs found, {len(kept)} kept, {sum(left_out.values())} left out, {len(chosen)} sampled")
     with ExitStack() as outputs:
         for split in SPLITS:
             write_parquet(outputs.enter_context(whole(getattr(args, split))), samples[split], SCHEMA)
@@ -138,15 +149,30 @@ def peculiarities(row):
         yield "reference_not_shorter"
 
 
-def sampled(found, asked, split, seed, counts):
-    """Sorted positions of a random sample; a larger one with the same seed contains a smaller one."""
-    if asked > found:
-        dropped = ", ".join(f"{reason} {count}" for reason, count in counts["dropped"].items()) or "nothing"
+def sampled(rows, kept, split, args, counts, held_out):
+    """(sorted indices of a random sample of `kept`, counts of what was left out of it); a larger one with the same seed contains it.
+
+    held_out  NearArticles by the name of their split
+    """
+    asked, order = args.sizes[split], np.random.default_rng([args.seed, SPLITS.index(split)]).permutation(len(kept))
+    chosen, left_out, drawn = [], Counter(), 0
+    while len(chosen) < asked and drawn < len(order):
+        places = order[drawn : drawn + asked - len(chosen)]
+        indices = [kept[place] for place in places]
+        for index, row in zip(indices, pairs(rows.select(indices), args.columns), strict=True):
+            near = next((name for name, articles in held_out.items() if row["article"] in articles), None)
+            if near is None:
+                chosen.append(index)
+            else:
+                left_out[f"near_duplicate_in_{near}"] += 1
+        drawn += len(places)
+    if len(chosen) < asked:
+        lost = ", ".join(f"{reason} {count}" for reason, count in [*counts["dropped"].items(), *left_out.items()]) or "nothing"
         raise InputError(
-            f"summarization.splits.{split}: asked for {asked} pairs, {found} are there ({counts['found']} in the data set; "
-            f"dropped: {dropped}); lower it to {found} at most"
+            f"summarization.splits.{split}: asked for {asked} pairs, {len(chosen)} are there ({counts['found']} in the data set; "
+            f"left out: {lost}); lower it to {len(chosen)} at most"
         )
-    return sorted(np.random.default_rng([seed, SPLITS.index(split)]).permutation(found)[:asked].tolist())
+    return sorted(chosen), dict(sorted(left_out.items()))
 
 
 if __name__ == "__main__":

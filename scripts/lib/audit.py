@@ -8,13 +8,14 @@ import unicodedata
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 
 import numpy as np
 import pandas as pd
 
-from lib.cleaning import ARABIC_DIGITS, ROW_STEPS, RULES, TOKEN_STEPS, ZWNJ, key_of, normalize_letters, remove_invisible
+from lib.cleaning import ROW_STEPS, RULES, TOKEN_STEPS, key_of
 from lib.labels import OUTSIDE, TAG, parse
+from lib.letters import ARABIC_DIGITS, ZWNJ, normalize_letters, remove_invisible
 from lib.near_duplicates import NearDuplicates
 from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
 
@@ -227,12 +228,25 @@ class Audit:
     cleaning  the report of ner_clean.py
     subwords  function: list of tokens → two arrays over them: the number of its subwords, and how many of them are the unknown one
     near      least similarity of near-duplicates, and characters of the n-grams of which it is the Jaccard similarity
+    rows      what became of each downloaded row, as `read_rows` gives it
     """
 
-    def __init__(self, datasets, scheme, cleaning, subwords, max_length, near):
-        self.datasets, self.scheme, self.cleaning, self.count_subwords, self.max_length = datasets, scheme, cleaning, subwords, max_length
-        self.near = near
+    def __init__(self, datasets, scheme, cleaning, subwords, max_length, near, rows):
+        self.datasets, self.scheme, self.cleaning, self.max_length = datasets, scheme, cleaning, max_length
+        self.near, self.rows = near, rows
         self.subwords = cache(lambda dataset: subwords(dataset.tokens))
+        self.cleaned_subwords = cache(lambda dataset: self._cleaned_subwords(dataset, subwords))
+
+    def _cleaned_subwords(self, dataset, subwords):
+        """For each token of a vocabulary the number of its subwords once it is cleaned; -1 if it is dropped."""
+        steps = [step for step in TOKEN_STEPS.items() if self.is_on(step[0])]
+        left = [reduce(lambda token, step: step[1](token, dataset.spec.language), steps, token) for token in dataset.tokens]
+        sizes = self.subwords(dataset)[0].copy()
+        changed = [place for place, (one, other) in enumerate(zip(left, dataset.tokens, strict=True)) if one != other]
+        sizes[changed] = subwords([left[place] for place in changed])[0]
+        if self.is_on("drop_empty"):
+            sizes[[place for place, token in enumerate(left) if not token.strip()]] = -1
+        return sizes
 
     def run(self):
         """Findings in the order of the checks, and the ids of the checks that found nothing."""
@@ -483,14 +497,18 @@ def near_duplicates_within(audit):
 def near_duplicates_across(audit):
     """Rows of test and validation of which train (for test also validation) holds no copy, but a sentence that differs little."""
     for dataset, split, other_set, other in audit.split_pairs():
-        index, found, similar = other_set.near(other, *audit.near), {}, set()
+        index, found = other_set.near(other, *audit.near), {}
+        mine = NearDuplicates(
+            *audit.near, lambda number, dataset=dataset, split=split: (dataset.words(split, number), dataset.spec.language)
+        )
         for number in np.flatnonzero(~np.isin(dataset.keys(split), other_set.keys(other))).tolist():
-            pairs = list(index.similar(dataset.words(split, number), dataset.spec.language))
-            if pairs:
-                found[number] = pairs[0]
-                similar.update(near for near, _ in pairs)
-        keys = other_set.keys(other)  # the index holds one copy of each sentence
-        fixed = [(other_set, other, np.flatnonzero(np.isin(keys, keys[sorted(similar)])))]
+            pair = next(index.similar(dataset.words(split, number), dataset.spec.language), None)
+            if pair:
+                found[number] = pair
+                mine.add(number, dataset.words(split, number), dataset.spec.language)
+        left = np.flatnonzero(audit.rows[other_set.spec.name, other.name]["deduplicate_near"]).tolist() if found else []
+        similar = [number for number in left if mine.has_match(other_set.words(other, number), other_set.spec.language)]
+        fixed = [(other_set, other, np.array(similar, dtype=int))]
         detail = {"in": other.name} | ({"in_dataset": other_set.spec.name} if other_set is not dataset else {})
         yield from _near("near_duplicates_across", audit, (dataset, split), (other_set, other), found, "deduplicate_near", fixed, detail)
 
@@ -630,34 +648,20 @@ def long_sentences(audit):
     """Sentences that do not fit into the tagger's window."""
     for dataset, split in audit.splits():
         sizes, _ = audit.subwords(dataset)
-        counts = split.per_row(np.maximum(sizes, 1)) + 2
+        counts, cleaned = split.per_row(np.maximum(sizes, 1)) + 2, audit.cleaned_subwords(dataset)
         rows = np.flatnonzero(counts > audit.max_length)
+        still = np.flatnonzero(split.per_row(np.where(cleaned < 0, 0, np.maximum(cleaned, 1))) + 2 > audit.max_length)
         detail = {"max_length": audit.max_length, "longest": int(counts.max(initial=0))}
-        yield from _rows(audit, "long_sentences", dataset, split, rows, "split_between_words", detail)
+        yield from _rows(audit, "long_sentences", dataset, split, rows, "split_between_words", detail, [(dataset, split, still)])
 
 
 def no_subwords(audit):
     """Tokens that the tokenizer maps to nothing."""
-    steps = [step for step in TOKEN_STEPS if audit.is_on(step)]
     for dataset, split in audit.splits():
         sizes, unknown = audit.subwords(dataset)
         detail = {"with_unknown_subwords": int(split.counts(len(dataset.tokens))[unknown > 0].sum())}
-        # what is left of them after cleaning: nothing, something that has subwords, or a token that still has none
-        places = np.flatnonzero((sizes == 0) & (split.counts(len(dataset.tokens)) > 0))
-        left = [cleaned(dataset.tokens[place], dataset.spec.language, steps) for place in places]
-        still = np.zeros(len(sizes), dtype=bool)
-        still[places] = [
-            size == 0 and (token.strip() != "" or not audit.is_on("drop_empty"))
-            for token, size in zip(left, audit.count_subwords(left)[0], strict=True)
-        ]
-        rows = np.flatnonzero(split.per_row(still))
-        yield from _tokens("no_subwords", dataset, split, sizes == 0, "unknown_token", detail, [(dataset, split, rows)])
-
-
-def cleaned(token, language, steps):
-    for step in steps:
-        token = TOKEN_STEPS[step](token, language)
-    return token
+        still = np.flatnonzero(split.per_row(audit.cleaned_subwords(dataset) == 0))
+        yield from _tokens("no_subwords", dataset, split, sizes == 0, "unknown_token", detail, [(dataset, split, still)])
 
 
 def letter_variants(audit):
@@ -665,7 +669,9 @@ def letter_variants(audit):
     digits = str.maketrans(ARABIC_DIGITS)
     for dataset, split in audit.splits():
         language = dataset.spec.language
-        flags = dataset.flagged(lambda token, language=language: normalize_letters(token, language) != token.translate(digits))
+        flags = dataset.flagged(
+            lambda token, language=language: normalize_letters(token, language).translate(digits) != token.translate(digits)
+        )
         characters = _characters(dataset, split, flags, lambda char, language=language: normalize_letters(char, language) != char)
         yield from _tokens("letter_variants", dataset, split, flags, "normalize_letters", {"characters": characters})
 
@@ -687,17 +693,21 @@ def invisible_characters(audit):
 
 
 def digit_scripts(audit):
-    """Rows with digits of another script than the split's commonest; one finding a script. Cleaning knows Arabic-Indic ones in Persian."""
+    """Rows with digits of another script than the split's commonest; one finding a script.
+
+    Arabic-Indic ones in Persian text, which cleaning replaces, are a finding however common they are.
+    """
     for dataset, split in audit.splits():
         flags = {
             name: dataset.flagged(lambda token, digits=digits: any(char in digits for char in token)) for name, digits in DIGITS.items()
         }
         tokens = split.counts(len(dataset.tokens))
         counts = {name: int(tokens[flag].sum()) for name, flag in flags.items()}
-        commonest = max(counts, key=counts.get)
+        changed = "arabic_indic" if dataset.spec.language == "fa" else None
+        commonest = max(counts.keys() - {changed}, key=lambda name: (counts[name], name))
         for name, flag in flags.items():
             if name != commonest:
-                fix = "normalize_letters" if name == "arabic_indic" and dataset.spec.language == "fa" else None
+                fix = "normalize_letters" if name == changed else None
                 yield from _tokens("digit_scripts", dataset, split, flag, fix, {"script": name, "tokens_by_script": counts})
 
 
@@ -779,9 +789,9 @@ def _repeats(keys):
     return repeats
 
 
-def _rows(audit, name, dataset, split, rows, fix, detail=None):
+def _rows(audit, name, dataset, split, rows, fix, detail=None, fixed=None):
     if len(rows):
-        fixed = [(dataset, split, rows)] if fix else None
+        fixed = (fixed or [(dataset, split, rows)]) if fix else None
         examples = dataset.show(split, rows)
         yield Finding(name, dataset.spec.name, split.name, len(rows), len(split), "sentences", fix, fixed, examples, detail or {})
 
@@ -837,7 +847,12 @@ class Fixes:
         """Whether the fix of a finding is on (None without a fix), and how many rows it changed (None if it changes no rows)."""
         if finding.fix is None:
             return None, None
-        is_on = self.scheme.name != "union" if finding.fix == "label_scheme" else self.on.get(finding.fix, True)
+        if finding.fix == "label_scheme":
+            is_on = self.scheme.name != "union"
+        elif finding.id == "repeated_sentences":
+            is_on = any(map(self.on.get, ROW_STEPS))
+        else:
+            is_on = self.on.get(finding.fix, True)
         if finding.fixed is None:
             return is_on, None
         return is_on, sum(int(self._changed(finding, *rows).sum()) for rows in finding.fixed) if is_on else 0

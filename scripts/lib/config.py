@@ -7,6 +7,9 @@ from pathlib import Path
 import yaml
 from jsonschema import Draft202012Validator
 
+from lib.pruning_methods import wrong_scope
+from lib.systems import lineage
+
 DISCRIMINATORS = ("source", "kind")
 TYPES = {
     "string": "a text",
@@ -31,7 +34,7 @@ def checked(config, root):
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise ConfigError(_message(errors[0]))
-    for check in (_systems, _named_models, _label_maps, _variants, _compared, _article_words, _own_folders):
+    for check in (_systems, _named_models, _label_maps, _variants, _compared, _studies, _article_words, _own_folders):
         check(config, Path(root))
     return config
 
@@ -43,13 +46,16 @@ def _schema(path):
 
 def _known_removals(config, schema):
     """A null takes a key away, so a null for a key that never was is a mistake that nothing else would see."""
+    summarization = config.get("summarization") or {}
     places = {
         "model": config.get("models"),
         "dataset": config.get("datasets"),
-        "system": (config.get("summarization") or {}).get("systems"),
+        "system": summarization.get("systems"),
+        "study": summarization.get("studies"),
     }
     for shape, entries in places.items():
-        known = sorted({name for option in schema["$defs"][shape]["oneOf"] for name in option["properties"]})
+        options = schema["$defs"][shape].get("oneOf", [schema["$defs"][shape]])
+        known = sorted({name for option in options for name in option["properties"]})
         for name, entry in (entries or {}).items():
             for key in entry if isinstance(entry, dict) else ():
                 if entry[key] is None and key not in known:
@@ -57,14 +63,15 @@ def _known_removals(config, schema):
 
 
 def without_removed(config):
-    """A preset removes a model, a dataset, a system, or a key of one, by setting it to null."""
+    """A preset removes a model, a dataset, a system, a study, or a key of one, by setting it to null."""
     config = dict(config)
     for section in ("models", "datasets"):
         config[section] = _present(config.get(section), deep=True)
     if isinstance(config.get("ner"), dict):
         config["ner"] = dict(config["ner"], **{key: _present(config["ner"].get(key)) for key in ("datasets", "variants")})
     if isinstance(config.get("summarization"), dict):
-        config["summarization"] = dict(config["summarization"], systems=_present(config["summarization"].get("systems"), deep=True))
+        present = {key: _present(config["summarization"].get(key), deep=True) for key in ("systems", "studies")}
+        config["summarization"] = dict(config["summarization"], **present)
     return config
 
 
@@ -217,8 +224,8 @@ def _systems(config, root):
 
 def _pruning(key, system):
     method = system["method"]
-    if system["scope"] == "global" and method not in ("l1_unstructured", "random_unstructured"):
-        _fail(f"{key}.scope", f"global, and {method} compares weights within a layer", "layer", "correct the scope or the method")
+    if wrong := wrong_scope(method, system["scope"]):
+        _fail(f"{key}.scope", *wrong)
     if method == "semi_structured_2_4" and (system["amount"], system["amount_of"]) != (0.5, "prunable"):
         found = f"{system['amount']} of {system['amount_of']}, and two of each four weights go"
         _fail(f"{key}.amount", found, "amount 0.5 and amount_of prunable", "correct them or the method")
@@ -308,6 +315,23 @@ def _file_name(key, name):
 def _compared(config, root):
     for name in config["summarization"]["compare_to"]:
         _known(config["summarization"]["systems"], "summarization.compare_to", name, "summarization.systems")
+
+
+def _studies(config, root):
+    systems = config["summarization"]["systems"]
+    for name, study in config["summarization"]["studies"].items():
+        key = f"summarization.studies.{name}"
+        _file_name(key, name)
+        for place, names in (("baseline", [study["baseline"]]), ("systems", study["systems"])):
+            for system in names:
+                if system not in systems:
+                    found, expected = f"there is no {system!r} under summarization.systems", f"one of {', '.join(systems)}"
+                    _fail(f"{key}.{place}", found, expected, "correct the name, add the system, or remove the study (set it to null)")
+        if study["baseline"] in study["systems"]:
+            _fail(f"{key}.systems", f"{study['baseline']} is the baseline", "the systems compared with it", "take it out of the list")
+        axis = study.get("axis")
+        if axis and not any(axis in systems[ancestor] for system in study["systems"] for ancestor in lineage(systems, system)):
+            _fail(f"{key}.axis", f"{axis}, and no system of the study has this key", "a key that some have", "correct or remove it")
 
 
 def _article_words(config, root):

@@ -1,16 +1,17 @@
-"""Sentences that differ little: found by MinHash and locality-sensitive hashing, then checked by the exact Jaccard similarity.
+"""Texts that differ little: found by MinHash and locality-sensitive hashing, then checked by the exact Jaccard similarity.
 
-A sentence is the set of its character n-grams, in the bare form in which lib.cleaning compares sentences, so that letter variants,
-invisible characters and spaces make no difference. Broder, "On the resemblance and containment of documents", 1997; Leskovec,
-Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
+A sentence or an article is the set of its character n-grams, in the bare form in which sentences are compared, so that letter
+variants, invisible characters and spaces make no difference; texts of two languages are never similar. Broder, "On the resemblance and
+containment of documents", 1997; Leskovec, Rajaraman and Ullman, "Mining of Massive Datasets", chapter 3.
 """
 
 from array import array
+from zlib import crc32
 
 import numpy as np
 from datasketch import MinHash
 
-from lib.cleaning import bare_text
+from lib.letters import bare_text
 
 PERMUTATIONS = 64
 RECALL = 0.99  # of pairs as similar as the threshold; of more similar ones more are found
@@ -74,10 +75,10 @@ class NearDuplicates:
                 yield number, similarity
 
     def _grams(self, tokens, language):
-        """The n-grams as different numbers of 64 bits, sorted."""
+        """The n-grams as different numbers of 64 bits, sorted; those of two languages have none in common."""
         codes = np.frombuffer(bare_text(tokens, language).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
         width = min(self.characters, len(codes))
-        hashes = np.full(len(codes) - width + 1, width, dtype=np.uint64)
+        hashes = np.full(len(codes) - width + 1, width + (crc32(str(language).encode()) << 8), dtype=np.uint64)
         for position in range(width):
             hashes = hashes * FACTORS[0, 0] + codes[position : len(codes) - width + 1 + position]
         return np.unique(hashes)
@@ -99,6 +100,18 @@ class NearDuplicates:
             bands, places = np.concatenate([self.bands, bands]), np.concatenate([self.places, places])
             order = np.argsort(bands, kind="stable")
             self.bands, self.places, self.pending = bands[order], places[order], array("Q")
+
+
+class NearArticles:
+    """Articles, given as texts of any language; `article in …` tells whether one is nearly the same as one of them."""
+
+    def __init__(self, articles, threshold, characters):
+        self.index = NearDuplicates(threshold, characters, lambda number: (articles[number].split(), None))
+        for number, article in enumerate(articles):
+            self.index.add(number, article.split(), None)
+
+    def __contains__(self, article):
+        return self.index.has_match(article.split(), None)
 
 
 def rows_of_a_band(threshold):

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 OK, NOTE, FAILED = "ok", "note", "failed"
-PRECISIONS_OF_GPUS = ("fp16",)  # which a CPU refuses
 TRAINING_BYTES = 16  # a weight: itself, its gradient and AdamW's two moments, in fp32
 TRAINING_SHARE, PROMPT_SHARE = 0.3, 0.35  # of the arithmetic that a product of matrices reaches, by training and by reading prompts
 SECONDS_A_JOB = 12  # to start Python, import, load
@@ -62,16 +61,20 @@ def check_disk(needs, free):
 
 
 def check_precisions(needs, machine, elsewhere):
-    """needs: {"precisions": {key of the configuration: precision}}; `elsewhere`: whether jobs run on other machines than this."""
+    """needs: {"precisions": {"training", "generation"}}, each {key of the configuration: precision}.
+
+    elsewhere  whether jobs run on other machines than this
+    """
     if elsewhere:
         yield Check("device", NOTE, "jobs run on other machines, whose devices and memory are not seen from here")
         return
     yield Check("device", OK, f"{machine.device}; auto is {machine.precision}")
-    for key, precision in needs["precisions"].items():
-        if precision in PRECISIONS_OF_GPUS and machine.gpu_memory is None:
-            yield Check(key, FAILED, f"found {precision}, and there is no GPU here; choose bf16, fp32 or auto, or run on a GPU")
-        elif precision == "bf16" and machine.precision != "bf16":
-            yield Check(key, NOTE, f"{precision} is emulated on this device, and slower than {machine.precision}")
+    for work, precisions in needs["precisions"].items():
+        for key, precision in precisions.items():
+            if precision == "fp16" and machine.gpu_memory is None and work == "training":
+                yield Check(key, FAILED, "found fp16, and there is no GPU here to train in it; choose bf16, fp32 or auto, or run on a GPU")
+            elif precision in ("bf16", "fp16") and precision != machine.precision and not (precision == "fp16" and machine.gpu_memory):
+                yield Check(key, NOTE, f"{precision} is emulated on this device, and slower than {machine.precision}")
 
 
 def check_versions(pinned, installed):

@@ -22,6 +22,7 @@ class Template:
     """A prompt template. Shots are (article, reference) pairs; every reference is written on one line."""
 
     name: str
+    version: int  # raised whenever the wording changes
     prompt_text: str
     stop_strings: tuple  # texts that end a summary, beside the tokens that do
 
@@ -124,10 +125,11 @@ def load_template(path):
     kind = keys.pop("kind", None) if isinstance(keys, dict) else None
     if kind not in texts:
         raise InputError(f"{path}: kind is {kind!r}; expected {' or '.join(texts)}")
-    if set(keys) != {*texts[kind], "stop"}:
-        raise InputError(
-            f"{path}: found the keys {', '.join(sorted(keys))}; a template of kind {kind} has {', '.join([*texts[kind], 'stop'])}"
-        )
+    expected = ["version", *texts[kind], "stop"]
+    if set(keys) != set(expected):
+        raise InputError(f"{path}: found the keys {', '.join(sorted(keys))}; a template of kind {kind} has {', '.join(expected)}")
+    if type(keys["version"]) is not int or keys["version"] < 1:
+        raise InputError(f"{path}: version is {keys['version']!r}; expected a whole number from 1 on, raised when the wording changes")
     for key in texts[kind]:
         if not isinstance(keys[key], str):
             raise InputError(f"{path}: {key} is {keys[key]!r}; expected a text in quotes")
@@ -138,7 +140,7 @@ def load_template(path):
         raise InputError(f"{path}: stop is {keys['stop']!r}; expected a list of texts, or []")
     if kind == "plain" and not keys["stop"]:
         raise InputError(f"{path}: stop is empty; a base model needs a text that ends a summary")
-    common = {"name": Path(path).stem, "prompt_text": keys["prompt"], "stop_strings": tuple(keys["stop"])}
+    common = {"name": Path(path).stem, "version": keys["version"], "prompt_text": keys["prompt"], "stop_strings": tuple(keys["stop"])}
     if kind == "plain":
         return PlainTemplate(**common, reference_text=keys["reference"], between_shots=keys["between_shots"])
     return ChatTemplate(**common, system=keys["system"])

@@ -13,12 +13,13 @@ from torch.nn.utils import prune
 
 from lib.calibration import input_norms
 from lib.program import InputError
+from lib.pruning_methods import CALIBRATED, wrong_scope
 from lib.sparsity import prunable
 
 
 @dataclass(frozen=True)
 class Method:
-    """`cut(layers, share, scope)` leaves a mask of torch.nn.utils.prune on each layer; `calibrated` ones have `cut(model, share, rows)`.
+    """`cut(layers, share, scope)` leaves a mask of torch.nn.utils.prune on each layer; calibrated ones have `cut(model, share, rows)`.
 
     `groups(rows, columns)` says what a weight matrix consists of: (number of groups, units in a group, weights in a unit).
     """
@@ -26,8 +27,6 @@ class Method:
     cut: Callable
     words: str  # which weights go, for the model card
     groups: Callable = lambda rows, columns: (1, rows * columns, 1)
-    scopes: tuple = ("layer",)
-    calibrated: bool = False
 
 
 # ------------------------------------------------------------------ methods
@@ -70,8 +69,8 @@ def wanda(model, share, rows):
 
 
 METHODS = {
-    "l1_unstructured": Method(l1_unstructured, "the smallest weights by absolute value", scopes=("layer", "global")),
-    "random_unstructured": Method(random_unstructured, "weights drawn at random", scopes=("layer", "global")),
+    "l1_unstructured": Method(l1_unstructured, "the smallest weights by absolute value"),
+    "random_unstructured": Method(random_unstructured, "weights drawn at random"),
     "ln_structured": Method(
         ln_structured,
         "whole rows of each matrix, its output neurons, those with the smallest L2 norm (the amount is the share of the rows; "
@@ -88,10 +87,8 @@ METHODS = {
         "in each row of a matrix the weights with the smallest product of absolute value and norm of the input on calibration "
         "articles (Wanda, arXiv:2306.11695)",
         groups=lambda rows, columns: (rows, columns, 1),
-        calibrated=True,
     ),
 }
-SCOPES = ("layer", "global")
 
 
 def _zero_lowest(layers, scores, share, scope):
@@ -129,11 +126,9 @@ def share_of_prunable(model, amount, amount_of):
 
 def check_scope(method, scope):
     """Raise InputError if `method` does not rank weights over the given scope."""
-    if scope not in METHODS[method].scopes:
-        raise InputError(
-            f"method {method}, scope {scope}: it ranks weights within a layer; expected scope {' or '.join(METHODS[method].scopes)}; "
-            "change the scope, or choose l1_unstructured or random_unstructured"
-        )
+    if wrong := wrong_scope(method, scope):
+        found, expected, way_out = wrong
+        raise InputError(f"scope: {found}; expected {expected}; {way_out}")
 
 
 def check_2_4(layers, share):
@@ -161,7 +156,7 @@ def prune_model(model, method, share, scope, rows=()):
     if method == "semi_structured_2_4":
         check_2_4(layers, share)
     before = {name: layer.weight.detach() == 0 for name, layer in layers.items()}
-    if chosen.calibrated:
+    if method in CALIBRATED:
         chosen.cut(model, share, rows)
     else:
         chosen.cut(list(layers.values()), share, scope)

@@ -10,10 +10,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
 from lib.bibliography import Bibliography
-from lib.markdown_text import code, escape, literal_code_spans, paragraphs
+from lib.figures import style
+from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visible
+from lib.overlap import shared_runs
 from lib.program import InputError
 from lib.report_data import SCORES, Record, record, system_files
-from lib.report_language import apart, direction, judged
+from lib.report_language import NOTHING, apart, direction, judged
+from lib.report_studies import about, group, in_curve, members, own_systems, position, studied
 from lib.report_warnings import run_warnings
 from lib.systems import is_sparse, lineage, ner_settings
 
@@ -43,6 +46,7 @@ class Report:
 
     def __init__(self, run, language, form, sources):
         self.run, self.language, self.form, self.sources, self.deciding = run, language, form, sources, DECIDING
+        self.pictures = {}  # name → Picture; drawn once a language, whatever the form
         self.bibliography = Bibliography(sources.bibliography, language.figure)
         self.own = {}  # question id -> whether the answer is the student's own
         self.environment = Environment(
@@ -60,7 +64,38 @@ class Report:
         language = self.language
         of_language = ("num", "scientific", "percent", "integer", "interval", "fraction", "seconds", "gigabytes", "megabytes", "p_value")
         of_report = [
-            *("score", "versus", "better", "cite", "fact", "prose", "answer", "known", "title", "prediction", "best"),
+            *(
+                "score",
+                "versus",
+                "tested",
+                "better",
+                "cite",
+                "fact",
+                "prose",
+                "answer",
+                "known",
+                "comparable",
+                "title",
+                "label",
+                "prediction",
+                "best",
+            ),
+            *(
+                "figure",
+                "shared",
+                "line",
+                "arithmetic",
+                "changes",
+                "of_subject",
+                "study_members",
+                "verdicts",
+                "losses",
+                "wanda",
+                "one_model",
+                "quality",
+                "own_systems",
+                "missing",
+            ),
             *("requirement", "quoted", "tagged", "marked", "details", "fenced", "columns", "source", "files", "asset_files"),
             *("sample_articles", "measured_systems", "sparse_systems", "compared_pairs", "findings_pairs"),
             *("argument", "setting", "warnings"),
@@ -93,7 +128,7 @@ class Report:
 
     def page(self, body, font):
         """The HTML page around the body; `font` is the Persian font as base64."""
-        context = {"body": Markup(body), "font": Markup(font), "direction": direction(self.language.code)}
+        context = {"body": Markup(body), "font": Markup(font), "direction": direction(self.language.code), "figure_colours": style()}
         return self.rendered(self.environment.get_template("page.html.j2"), "page.html.j2", context)
 
     def rendered(self, template, where, context=None):
@@ -139,6 +174,31 @@ class Report:
         models = [self.run["models"][config["model"]]["title"] for config in self.lineage(name) if "model" in config]
         return Markup(titles[name].format(model=escape("".join(models))))
 
+    def label(self, name):
+        """The same as plain text, for a picture."""
+        titles = self.language.entry("systems")
+        if name not in titles:
+            return name
+        models = [self.run["models"][config["model"]]["title"] for config in self.lineage(name) if "model" in config]
+        return self.plain(titles[name].format(model="".join(models)))
+
+    def label_of(self, section, key):
+        return self.plain(self.language.entry(f"{section}.{key}"))
+
+    def plain(self, text):
+        """Text for a picture: on one line, with its own direction whatever stands around it."""
+        return self.language.isolated(visible(re.sub(r"\s+", " ", text)))
+
+    def line(self, group):
+        """A line of a study's curve in words: (selection,), or (method, scope, kind) of the pruning that its systems rest on."""
+        if len(group) == 1:
+            return self.label_of("selections", group[0])
+        method, scope, kind = group
+        words = [self.language.entry(f"methods.{method or 'none'}")]
+        words += [self.language.entry("words.scope_global")] if scope == "global" else []
+        words += [self.language.entry("words.again")] if kind == "finetune" else []
+        return self.plain(self.language.entry("words.comma").join(words))
+
     def lineage(self, name):
         """The configurations of a system and its ancestors, itself first."""
         systems = self.run["config"]["summarization"]["systems"]
@@ -148,13 +208,93 @@ class Report:
         """Whether the run has all these systems."""
         return all(name in self.run["summ"]["systems"] for name in names)
 
+    def missing(self, *names):
+        """Those of these systems that the run does not have."""
+        return [name for name in names if not self.known(name)]
+
     def measured_systems(self):
         """Systems that run a model."""
         return [name for name, system in self.run["summ"]["systems"].items() if system["config"]["kind"] != "lead"]
 
+    def own_systems(self):
+        """Systems that are there for no study's sake."""
+        return own_systems(self.run["config"])
+
     def sparse_systems(self):
-        systems = self.run["config"]["summarization"]["systems"]
-        return [name for name in systems if is_sparse(systems, name)]
+        """Pruned systems and what descends from them, those of studies last."""
+        systems, of_study = self.run["config"]["summarization"]["systems"], studied(self.run["config"])
+        return sorted((name for name in systems if is_sparse(systems, name)), key=lambda name: name in of_study)
+
+    # ------------------------------------------------------------------ studies
+
+    def of_subject(self, *subjects):
+        """Names of the run's studies about one of these subjects."""
+        return about(self.run["config"], *subjects)
+
+    def study_members(self, name):
+        """A study's baseline and its systems."""
+        return members(self.run["config"], self.run["config"]["summarization"]["studies"][name])
+
+    def one_model(self, name):
+        """The title of the model whose weights all systems of a study start from, or None if they are several."""
+        entries = [config for system in self.study_members(name) for config in self.lineage(system) if "model" in config]
+        titles = {self.run["models"][config["model"]]["title"] for config in entries}
+        return titles.pop() if len(titles) == 1 else None
+
+    def quality(self, name, key):
+        """What was counted in a system's summaries, or in the references for None."""
+        found = self.run["summ"]["qualities"]
+        block = found["systems"][name] if name else found["reference"]
+        return self.language.interval(block[key]) if block[key] else Markup(NOTHING)
+
+    def verdicts(self, name):
+        """A study's systems by what the test of their ROUGE-1 against the baseline says: {higher, lower, unclear: names}."""
+        baseline, *systems = self.study_members(name)
+        return {
+            judged: [system for system in systems if self.better(system, baseline, DECIDING[0]) == judged]
+            for judged in ("higher", "lower", "unclear")
+        }
+
+    def losses(self, name):
+        """Validation losses of a study's curve where several lines have a point: [{amount, rows: [{line, group, loss}]}], lowest first."""
+        config, amounts = self.run["config"], {}
+        for system in in_curve(config, name):
+            place = group(config, name, system)
+            row = {"group": place, "line": escape(self.line(place)), "loss": self.system(system)["validation_loss"]}
+            amounts.setdefault(position(config, name, system), []).append(row)
+        return [
+            {"amount": amount, "rows": sorted(rows, key=lambda row: row["loss"]["value"])}
+            for amount, rows in sorted(amounts.items())
+            if amount and len(rows) > 1
+        ]
+
+    def wanda(self, name):
+        """Where a study has Wanda beside magnitude pruning, neither trained again: [{amount, wanda: loss, magnitude: loss}]."""
+        for block in self.losses(name):
+            found = {row["group"]: row["loss"] for row in block["rows"]}
+            pair = [found.get((method, "layer", "prune")) for method in ("wanda", "l1_unstructured")]
+            if all(pair):
+                yield {"amount": block["amount"], "wanda": pair[0], "magnitude": pair[1]}
+
+    def arithmetic(self, name):
+        """The precision asked for, and in brackets what it came out as, or how its scales are kept."""
+        speed, config = self.system(name)["speed"], self.system(name)["config"]
+        double = config.get("double_quantization", self.run["config"]["summarization"]["generation"]["double_quantization"])
+        notes = [speed["dtype"]] if speed["dtype"] != speed["precision"] else []
+        notes += [self.language.phrase("words.double")] if speed["precision"] == "nf4" and double else []
+        return Markup(code(speed["precision"]) + (f" ({self.language.phrase('words.comma').join(map(escape, notes))})" if notes else ""))
+
+    def changes(self, name):
+        """What the configuration says of a system, on one line: its own keys, its model by title, and the prompt that it went through."""
+        system = self.system(name)
+        entry = {key: value for key, value in system["config"].items() if key not in ("kind", "training")}
+        if "model" in entry:
+            entry["model"] = self.run["models"][entry["model"]]["title"]
+        if "generation" in system:
+            entry["prompt"] = system["generation"]["template"]
+        return Markup(self.language.phrase("words.comma").join(code(f"{key}: {self.setting(value)}") for key, value in entry.items()))
+
+    # ------------------------------------------------------------------ scores
 
     def prediction(self, name, article):
         """A system's summary of the test article with this id."""
@@ -170,27 +310,45 @@ class Report:
         return self.language.interval(self.system(system)["scores"][metric])
 
     def comparison(self, system, other, metric):
-        """(difference, p) of the paired test, whichever of the two systems the comparison names first."""
-        rows = self.run["summ"]["comparison"]
-        for one, two, sign in ((system, other, 1), (other, system, -1)):
-            difference = rows[one].get(f"{metric}_minus_{two}")
-            if difference is not None:
-                return sign * difference, rows[one][f"{metric}_p_{two}"]
-        raise InputError(
-            f"{rows._source}: {system} was not compared with {other} in {metric}; "
-            f"expected {other} to be its parent or under summarization.compare_to; add it there"
-        )
+        """(difference, p, p after Holm's correction) of the paired test, whichever of the two systems its table names first."""
+        found = self.test(system, other, metric)
+        if found is None:
+            raise InputError(
+                f"{self.run['summ']['comparison']._source}: {system} was not compared with {other} in {metric}; "
+                f"expected {other} to be its parent, under summarization.compare_to or the baseline of its study; add it there"
+            )
+        return found
+
+    def test(self, system, other, metric):
+        """The same, or None where the run has no such test in the family of its tests or in a study."""
+        for rows in (self.run["summ"]["comparison"], *self.run["summ"]["studies"].values()):
+            for one, two, sign in ((system, other, 1), (other, system, -1)):
+                row = rows.get(one, {})
+                if row.get(f"{metric}_holm_{two}") is not None:
+                    return sign * row[f"{metric}_minus_{two}"], row[f"{metric}_p_{two}"], row[f"{metric}_holm_{two}"]
+        return None
 
     def versus(self, system, other, metric):
+        """How a system compares with another, for a sentence; Holm's p decides."""
+        difference, _, holm = self.comparison(system, other, metric)
+        return self.language.difference(difference, holm)
+
+    def tested(self, system, other, metric):
+        """The same with both p, for a table."""
         return self.language.difference(*self.comparison(system, other, metric))
 
     def better(self, system, other, metric):
-        return judged(*self.comparison(system, other, metric))
+        difference, _, holm = self.comparison(system, other, metric)
+        return judged(difference, holm)
+
+    def comparable(self, system, other):
+        """Whether the run has these two and tested them against each other."""
+        return self.known(system, other) and self.test(system, other, DECIDING[0]) is not None
 
     def compared(self, system, other):
-        """Whether the run tested these two against each other."""
+        """Whether the first one's row of the common table has this test."""
         row = self.run["summ"]["comparison"].get(system, {})
-        return row.get(f"{DECIDING[0]}_minus_{other}") is not None
+        return row.get(f"{DECIDING[0]}_holm_{other}") is not None
 
     def compared_pairs(self):
         """Every pair of systems that the run tested against each other, in the order of the configuration."""
@@ -198,13 +356,13 @@ class Report:
         return [(one, other) for one in names for other in names if one != other and self.compared(one, other)]
 
     def best(self, metric):
-        """The system with the highest score."""
+        """The system with the highest score, of those that no study adds."""
         systems = self.run["summ"]["systems"]
-        return max(systems, key=lambda name: systems[name]["scores"][metric]["value"])
+        return max(self.own_systems(), key=lambda name: systems[name]["scores"][metric]["value"])
 
     def findings_pairs(self):
         """The comparisons of the requirements whose systems this run has."""
-        return [pair for pair in self.sources.requirements["comparisons"] if self.known(pair["system"], pair["other"])]
+        return [pair for pair in self.sources.requirements["comparisons"] if self.comparable(pair["system"], pair["other"])]
 
     def warnings(self):
         """What a reader should know about this run: dicts of kind and values, for the texts under `warnings`."""
@@ -268,8 +426,7 @@ class Report:
 
     def files(self, part, names):
         """Where the run keeps a part (`scores`, `speed`, …) of these systems."""
-        systems = self.run["config"]["summarization"]["systems"]
-        paths = [f"summarization/systems/{name}/{system_files(systems, name)[part]}" for name in names]
+        paths = [f"summarization/systems/{name}/{system_files(self.run['config'], name)[part]}" for name in names]
         return paths if len(paths) <= MANY else [f"summarization/systems/*/{Path(paths[0]).name}"]
 
     def asset_files(self, names):
@@ -316,14 +473,37 @@ class Report:
         """What opens on a click; the block between `call` and `endcall` is its content."""
         return Markup(f"<details>\n<summary>{title}</summary>\n\n{caller().strip()}\n\n</details>")
 
+    def figure(self, name):
+        """A picture of the run with its caption, and the table behind it."""
+        picture = self.pictures[name]
+        head = self.columns(*picture.columns)
+        rows = "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in picture.rows)
+        table = self.details(self.language.phrase("figures.table"), lambda: f"{head}\n{rows}")
+        title = escape(picture.title)
+        if self.form == "html":
+            shown = f'<figure>\n<div class="drawing" tabindex="0">{picture.svg}</div>\n<figcaption>{title}</figcaption>\n</figure>'
+        else:
+            shown = f"![{title}](figures/{name}.{self.language.code}.svg)\n\n*{title}*"
+        return Markup(f"{shown}\n\n{table}")
+
+    def shared(self, text, reference):
+        """A summary with the runs of words marked that its reference has, too."""
+        opening, closing = ('<mark class="shared">', "</mark>") if self.form == "html" else ("<b>", "</b>")
+        pieces, place = [], 0
+        for start, end in shared_runs(text, reference):
+            pieces += [escape(text[place:start]), f"{opening}{escape(text[start:end])}{closing}"]
+            place = end
+        return Markup("".join([*pieces, escape(text[place:])]).strip() or self.language.phrase("words.empty"))
+
     def requirement(self, text):
         if self.form == "html":
             return Markup(f'<div class="requirement">\n\n{text}\n\n</div>')
         return Markup("\n".join(f"> {line}".rstrip() for line in text.splitlines()))
 
-    def quoted(self, text, title="", language="en"):
-        """A longer text of the run (an article, a summary), as it is."""
-        parts = paragraphs(text) or [self.language.phrase("words.empty")]
+    def quoted(self, text, title="", language="en", reference=None):
+        """A longer text of the run (an article, a summary), as it is; what it shares with a `reference` is marked."""
+        parts = paragraphs(text) if reference is None else [self.shared(part, reference) for part in text.splitlines() if part.strip()]
+        parts = parts or [self.language.phrase("words.empty")]
         if self.form == "html":
             caption = f'<p class="caption">{title}</p>\n' if title else ""
             body = "\n".join(f"<p>{part}</p>" for part in parts)

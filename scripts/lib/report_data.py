@@ -7,6 +7,7 @@ import yaml
 
 from lib.program import InputError
 from lib.records import read_json, read_jsonl, read_parquet
+from lib.report_studies import losing, studies
 from lib.systems import extra_seeds, is_sparse, is_trained, ner_folders, seed_folder, used_assets
 
 NER_PARTS = ("audit", "cleaning", "labels", "training", "metrics", "errors", "sentences")
@@ -58,8 +59,9 @@ def record(value, source, path=""):
 # ------------------------------------------------------------------ which files
 
 
-def system_files(systems, name):
+def system_files(config, name):
     """What the report reads of a system: {part: file name in the system's folder}."""
+    systems = config["summarization"]["systems"]
     files = {"scores": "scores.json", "speed": "speed.json", "predictions": "predictions.jsonl"}
     kind = systems[name]["kind"]
     if kind != "lead":
@@ -67,8 +69,16 @@ def system_files(systems, name):
     if kind == "finetune":
         files |= {"log": "training_log.jsonl", "training": "training.json"}
     if is_sparse(systems, name):
-        files["sparsity"] = "sparsity.csv"
+        files |= {"sparsity": "sparsity.csv", "storage": "storage.json"}
+    if name in losing(config):
+        files["validation_loss"] = "validation_loss.json"
     return files
+
+
+def shows_shots(config):
+    """Whether some system's prompt holds examples from train, so that the report shows them."""
+    summarization = config["summarization"]
+    return any(system.get("shots", summarization["generation"]["shots"]) for system in summarization["systems"].values())
 
 
 def run_files(config):
@@ -85,10 +95,12 @@ def run_files(config):
         *(f"{folder}/{part}.json" for folder, variant in taggers.items() if variant for part in VARIANT_PARTS),
         *(f"{seed_folder(folder, seed)}/metrics.json" for folder in taggers for seed in seeds),
         "summarization/split.json",
-        "summarization/test.parquet",
+        *(f"summarization/{split}.parquet" for split in ("train", "test") if split == "test" or shows_shots(config)),
         "summarization/stats.json",
+        "summarization/qualities.json",
         "summarization/comparison.csv",
-        *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(systems, name).values()),
+        *(f"summarization/studies/{name}.csv" for name in studies(config)),
+        *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(config, name).values()),
         *(
             f"summarization/systems/{seed_folder(name, seed)}/scores.json"
             for name in systems
@@ -152,23 +164,43 @@ def load_seeds(folder, file, seeds):
 
 
 def load_summarization(folder, config):
-    systems, seeds = config["summarization"]["systems"], extra_seeds(config)
-    split, test = json_record(folder / "split.json"), read_parquet(folder / "test.parquet", ["id", "article", "reference"])
+    systems, split = config["summarization"]["systems"], json_record(folder / "split.json")
+    loaded = {name: load_system(folder / "systems" / name, config, name) for name in systems}
     return {
         "split": split,
         "sizes": {name: split[name]["sampled"] for name in SPLITS},
         "stats": json_record(folder / "stats.json"),
-        "test": {row["id"]: record(row, folder / "test.parquet") for row in test},
-        "comparison": Record({row["system"]: row for row in table(folder / "comparison.csv")}, folder / "comparison.csv"),
-        "systems": {name: load_system(folder / "systems" / name, systems, name, seeds) for name in systems},
+        "qualities": json_record(folder / "qualities.json"),
+        "test": pairs(folder / "test.parquet"),
+        "shown": pairs(folder / "train.parquet", shot_ids(loaded.values())) if shows_shots(config) else {},
+        "comparison": compared_table(folder / "comparison.csv"),
+        "studies": {name: compared_table(folder / "studies" / f"{name}.csv") for name in studies(config)},
+        "systems": loaded,
     }
 
 
-def load_system(folder, systems, name, seeds):
+def pairs(path, ids=None):
+    """Articles and references by their id; of these ids only, if any are given."""
+    rows = read_parquet(path, ["id", "article", "reference"])
+    return {row["id"]: record(row, path) for row in rows if ids is None or row["id"] in ids}
+
+
+def shot_ids(systems):
+    """The ids of all examples that prompts hold."""
+    return {id for system in systems for id in system.get("generation", {}).get("shots", [])}
+
+
+def compared_table(path):
+    """A table of systems that were tested against each other: {system: row}."""
+    return Record({row["system"]: row for row in table(path)}, path)
+
+
+def load_system(folder, config, name):
     """A system's files; under `seeds` the scores of a trained one's further seeds."""
+    systems = config["summarization"]["systems"]
     readers = {".json": json_record, ".jsonl": lines, ".csv": sparsity}
-    parts = {part: readers[Path(file).suffix](folder / file) for part, file in system_files(systems, name).items()}
-    repeated = load_seeds(folder, "scores.json", seeds if is_trained(systems, name) else [])
+    parts = {part: readers[Path(file).suffix](folder / file) for part, file in system_files(config, name).items()}
+    repeated = load_seeds(folder, "scores.json", extra_seeds(config) if is_trained(systems, name) else [])
     return Record({"name": name, "config": systems[name], "seeds": repeated, **parts}, folder)
 
 

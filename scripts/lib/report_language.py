@@ -100,10 +100,12 @@ class Language:
 
     # ------------------------------------------------------------------ judgements
 
-    def difference(self, difference, p, digits=1):
-        """A phrase chosen by the paired test: higher, lower, or not clearly different."""
-        values = {"difference": self.num(abs(difference), digits), "p": self.p_value(p)}
-        return self.isolated(self.phrase(f"versus.{judged(difference, p)}", **values))
+    def difference(self, difference, *p_values, digits=1):
+        """A phrase chosen by the paired test: higher, lower, or not clearly different; the last p, Holm's, decides."""
+        *raw, holm = p_values
+        shown = [*map(self.p_value, raw), self.phrase("units.holm", p=self.p_value(holm))]
+        values = {"difference": self.num(abs(difference), digits), "p": self.phrase("words.semicolon").join(shown)}
+        return self.isolated(self.phrase(f"versus.{judged(difference, holm)}", **values))
 
 
 def judged(difference, p):

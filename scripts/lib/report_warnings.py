@@ -12,8 +12,16 @@ def run_warnings(report):
     yield from tagger_warnings(run)
     if run["summ"]["sizes"]["test"] < FEW_ARTICLES:
         yield {"kind": "small_test", "count": run["summ"]["sizes"]["test"]}
+    yield from cut_references(run)
     yield from grouped(warning for name in run["summ"]["systems"] for warning in system_warnings(report, name))
     yield from unexpected(report)
+
+
+def cut_references(run):
+    """References that BERTScore did not read to their ends; they are the same for all systems."""
+    scores = next(iter(run["summ"]["systems"].values()))["scores"]
+    if scores["truncated"]["references"]:
+        yield {"kind": "bertscore_cut_references", "count": scores["truncated"]["references"], "total": scores["n"]}
 
 
 def grouped(warnings):
@@ -42,6 +50,7 @@ def system_warnings(report, name):
         "truncated": (sum(bool(row.get("truncated")) for row in predictions), len(predictions)),
         "empty": (sum(not row["prediction"].strip() for row in predictions), len(predictions)),
     }
+    counts["bertscore_cut"] = (system["scores"]["truncated"]["predictions"], system["scores"]["n"])
     if "generation" in system:
         counts["unended"] = (system["generation"]["ended_by"]["limit"], len(predictions))
     if training:

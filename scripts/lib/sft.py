@@ -1,11 +1,13 @@
-"""Supervised fine-tuning on prompt and completion: training rows, and trl's trainer with the loss on the completion only."""
+"""Supervised fine-tuning on prompt and completion: training rows, their losses, and trl's trainer with the loss on the completion only."""
 
 import torch
+from torch.nn.functional import cross_entropy
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTTrainer
 
+from lib.device import DTYPES
+from lib.packing import IGNORED, padded
 from lib.program import InputError
-
-IGNORED = -100  # the label of a token that no loss is computed on
 
 
 def training_rows(tokenizer, template, pairs, max_length, source):
@@ -36,36 +38,70 @@ def training_rows(tokenizer, template, pairs, max_length, source):
     return rows, shortened
 
 
-class CompletionTrainer(SFTTrainer):
-    """trl's SFTTrainer, with the same loss for less work, and a validation loss that does not depend on how rows fall into batches.
+def losses_of(model, inputs):
+    """Losses of the completions' tokens in a batch, float32, sequences × positions; zero where there is no completion.
 
-    Without Triton, trl's own loss projects every position onto the vocabulary, and again in the backward pass. Here only
-    positions where some row of the batch has a completion are projected.
+    Only positions where some sequence of the batch has a completion are projected onto the vocabulary.
+    """
+    targets = inputs["labels"][:, 1:]
+    positions = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
+    given = {name: value for name, value in inputs.items() if name != "labels"}
+    logits = model(**given, use_cache=False, logits_to_keep=positions).logits
+    return cross_entropy(logits.float().transpose(1, 2), targets[:, positions], ignore_index=IGNORED, reduction="none")
+
+
+@torch.no_grad()
+def completion_losses(model, rows, batch_size, pad, precision):
+    """[sum of losses, number of tokens] of the completion of each row, float64, rows × 2: the same whatever batches they fall into.
+
+    precision  of the arithmetic, by autocast; fp32 leaves it to the dtype of the model
+    """
+    found = torch.zeros(len(rows), 2, dtype=torch.float64)
+    order = sorted(range(len(rows)), key=lambda index: -len(rows[index]["input_ids"]))
+    was_training = model.training
+    model.eval()
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = {name: value.to(model.device) for name, value in padded([rows[index] for index in chosen], pad).items()}
+        with torch.autocast(model.device.type, DTYPES[precision], enabled=precision != "fp32"):
+            losses = losses_of(model, batch)
+        tokens = (batch["labels"][:, 1:] != IGNORED).sum(dim=1)
+        found[chosen] = torch.stack([losses.double().sum(dim=1), tokens.double()], dim=1).cpu()
+    model.train(was_training)
+    return found
+
+
+class CompletionTrainer(SFTTrainer):
+    """trl's SFTTrainer, with the same loss for less work (without Triton, trl's own projects every position, twice).
+
+    Which rows an optimizer step sees depends on the effective batch alone, not on how it is shared between processes, divided for
+    memory, or packed. (With several processes the last batches of an epoch are filled up with rows from its beginning.)
+    The validation loss is that of all tokens of all completions, each once.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.validation = torch.zeros(2, dtype=torch.float64)  # sum of losses, number of tokens
-
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        targets = inputs["labels"][:, 1:]
-        positions = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
-        outputs = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False, logits_to_keep=positions)
-        targets = targets[:, positions]
-        total = torch.nn.functional.cross_entropy(
-            outputs.logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum"
-        )
-        tokens = (targets != IGNORED).sum()
-        if not model.training:
-            self.validation += torch.stack([total.detach(), tokens]).to(self.validation)
-        loss = total / (tokens if num_items_in_batch is None else num_items_in_batch)
+        losses = losses_of(model, inputs)
+        tokens = (inputs["labels"][:, 1:] != IGNORED).sum()
+        loss = losses.sum() / (tokens if num_items_in_batch is None else num_items_in_batch)
         if num_items_in_batch is not None and self.args.average_tokens_across_devices:
             loss = loss * self.accelerator.num_processes  # the tokens are those of every process, and gradients are averaged
-        return (loss, outputs) if return_outputs else loss
+        return (loss, losses) if return_outputs else loss
 
-    def log(self, logs, start_time=None):
-        if "eval_loss" in logs:
-            total, tokens = self.accelerator.reduce(self.validation.to(self.args.device), "sum").tolist()
-            logs["eval_loss"] = total / tokens
-            self.validation.zero_()
-        super().log(logs, start_time)
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
+        logs = {f"{metric_key_prefix}_loss": self.validation_loss(self.model)}
+        self.log(logs)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
+        return logs
+
+    def validation_loss(self, model):
+        """The mean loss of a token on the validation rows, of which each process reads its share."""
+        precision = "bf16" if self.args.bf16 else "fp16" if self.args.fp16 else "fp32"
+        share = list(self.eval_dataset)[self.args.process_index :: self.args.world_size]
+        losses = completion_losses(model, share, self.args.per_device_eval_batch_size, self.processing_class.pad_token_id, precision)
+        total, tokens = self.accelerator.reduce(losses.sum(dim=0).to(self.args.device), "sum").tolist()
+        return total / tokens
+
+    def _get_train_sampler(self, train_dataset=None):
+        rows = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        lengths = list(map(len, self.train_dataset["input_ids"]))
+        return LengthGroupedSampler(rows, lengths=lengths, generator=torch.Generator().manual_seed(self.args.seed))

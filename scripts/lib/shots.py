@@ -5,7 +5,7 @@ short    the shortest articles whose references are of use, the same for every a
 similar  the articles nearest to the article at hand (BM25), the nearest last, next to it
 diverse  articles near to the article at hand but unlike each other (maximal marginal relevance), the nearest last
 
-Equally good pairs keep the order of train.
+Equally good pairs keep the order of train. None is a pair of test, or nearly one.
 """
 
 import random
@@ -16,6 +16,7 @@ import numpy as np
 import regex
 from scipy.sparse import csc_matrix, csr_matrix
 
+from lib.near_duplicates import NearArticles
 from lib.program import InputError
 
 FIXED, BY_ARTICLE = ("random", "short"), ("similar", "diverse")
@@ -32,27 +33,40 @@ WORD = regex.compile(
 SAME_LETTER = str.maketrans("يىك", "ییک")  # Persian typed on an Arabic keyboard
 
 
-def choose(train, test, number, selection, seed):
-    """A list of shots for each row of `test`: `number` pairs of `train` in the order in which a prompt shows them.
+def choose(train, rows, number, selection, seed):
+    """A list of shots for each of `rows`: `number` pairs of `train` in the order in which a prompt shows them.
 
-    Raises InputError if train has too few pairs of use, or a chosen one stands in test.
+    Raises InputError if train has too few pairs of use.
     """
     if number > len(train):
         raise InputError(
             f"shots: asked for {number}, train has {len(train)} pairs; lower shots, or sample more (summarization.splits.train)"
         )
     if selection in FIXED:
-        chosen = [drawn(train, number, seed) if selection == "random" else shortest(train, number)] * len(test)
+        chosen = [drawn(train, number, seed) if selection == "random" else shortest(train, number)] * len(rows)
     else:
         index = Index([row["article"] for row in train])
-        articles = [row["article"] for row in test]
+        articles = [row["article"] for row in rows]
         chosen = list(index.nearest(articles, number) if selection == "similar" else index.diverse(articles, number))
-    used = [train[place] for place in dict.fromkeys(place for places in chosen for place in places)]
+    return [[train[place] for place in places] for places in chosen]
+
+
+def refuse_seen(shots, test, threshold, characters):
+    """Raises InputError if a shot's id or article stands in test, or its article is nearly the same as one of test.
+
+    threshold, characters   as lib.near_duplicates has them
+    """
     for key in ("id", "article"):
-        shared = {row[key] for row in used} & {row[key] for row in test}
+        shared = {row[key] for row in shots} & {row[key] for row in test}
         if shared:
             raise InputError(f"shots: the {key} {sorted(shared)[0][:80]!r} of train stands in test as well; take the pair out of train")
-    return [[train[place] for place in places] for places in chosen]
+    articles = NearArticles([row["article"] for row in shots], threshold, characters)
+    near = next((row["id"] for row in test if row["article"] in articles), None)
+    if near is not None:
+        raise InputError(
+            f"shots: an article of train is nearly the same as {near!r} of test; expected a similarity below {threshold} "
+            "(summarization.near_duplicates); make the splits again, which leaves such pairs out"
+        )
 
 
 def drawn(train, number, seed):

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import torch
+from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 from safetensors import SafetensorError
 from torch import nn
 from transformers import XLMRobertaConfig, XLMRobertaModel
@@ -13,7 +14,7 @@ from transformers.models.xlm_roberta.modeling_xlm_roberta import XLMRobertaPreTr
 
 from lib.alignment import IGNORED
 from lib.device import DTYPES, device
-from lib.program import InputError
+from lib.program import InputError, progress
 
 
 class XLMRobertaTagger(XLMRobertaPreTrainedModel):
@@ -146,24 +147,43 @@ def predict(model, windows, collator, batch_size, precision):
 
     windows   a list of dicts with input_ids and starts, and with labels and source where losses are wanted (else they are 0)
 
-    Windows are taken longest first, so that batches hold little padding; what comes back has their order.
+    Windows are taken longest first, so that batches hold little padding; what comes back has their order. When memory runs out, the batch
+    is halved; training's own is no matter of that. Raises InputError if a single window does not fit.
     """
     was_training = model.training
     model.eval()
-    results = [None] * len(windows)
+    results, start = [None] * len(windows), 0
     order = sorted(range(len(windows)), key=lambda number: -len(windows[number]["input_ids"]))
-    with autocast(precision):
-        for start in range(0, len(order), batch_size):
-            numbers = order[start : start + batch_size]
-            batch = {name: value.to(model.device) for name, value in collator([windows[number] for number in numbers]).items()}
-            logits = model(batch["input_ids"], batch["attention_mask"]).logits.float()
-            scores, ids = (values.cpu().numpy() for values in logits.softmax(-1).max(-1))
-            losses = _sums(logits, batch) if "labels" in batch else [0.0] * len(numbers)
-            for line, number in enumerate(numbers):
-                starts = windows[number]["starts"]
-                results[number] = (ids[line, starts], scores[line, starts], losses[line])
+    while start < len(order):
+        numbers = order[start : start + batch_size]
+        try:
+            found = _predicted(model, [windows[number] for number in numbers], collator, precision)
+        except RuntimeError as error:
+            if not should_reduce_batch_size(error):
+                raise
+            if len(numbers) == 1:
+                raise InputError(
+                    "memory ran out with 1 sentence to tag; expected it to fit; shorten max_length, or use more memory"
+                ) from None
+            batch_size = len(numbers) // 2
+            progress(f"out of memory with {len(numbers)} sentences to tag at once; going on with {batch_size}")
+            clear_device_cache(garbage_collection=True)
+            continue
+        for number, result in zip(numbers, found, strict=True):
+            results[number] = result
+        start += len(numbers)
     model.train(was_training)
     return results
+
+
+def _predicted(model, windows, collator, precision):
+    """What `predict` says of the windows of one batch."""
+    batch = {name: value.to(model.device) for name, value in collator(windows).items()}
+    with autocast(precision):
+        logits = model(batch["input_ids"], batch["attention_mask"]).logits.float()
+    scores, ids = (values.cpu().numpy() for values in logits.softmax(-1).max(-1))
+    losses = _sums(logits, batch) if "labels" in batch else [0.0] * len(windows)
+    return [(ids[line, window["starts"]], scores[line, window["starts"]], losses[line]) for line, window in enumerate(windows)]
 
 
 def _sums(logits, batch):

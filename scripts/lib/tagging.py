@@ -1,10 +1,15 @@
 """Sentences through the tagger: windows of subwords in, one tag for each word out."""
 
 from dataclasses import dataclass
+from functools import reduce
 
 from lib.alignment import aligned_labels, by_sentence, windows
-from lib.labels import LabelScheme
-from lib.tagger import predict
+from lib.cleaning import TOKEN_STEPS
+from lib.device import resolve_precision
+from lib.labels import LabelScheme, type_of
+from lib.model_tokenizer import load_tokenizer
+from lib.program import InputError
+from lib.tagger import Collator, load_tagger, predict
 
 
 @dataclass
@@ -51,3 +56,33 @@ def tag_words(model, encoded, count, collator, batch_size, precision):
     scores = by_sentence([values.tolist() for _, values, _ in results], sentences, count)
     loss = sum(loss for _, _, loss in results) / max(1, sum(map(len, tags)))
     return tags, scores, loss
+
+
+class RawTagger:
+    """A trained tagger for words as texts have them: they are cleaned as in training."""
+
+    def __init__(self, folder, precision, batch_size):
+        self.model, self.tokenizer = load_tagger(folder), load_tokenizer(folder)
+        steps = getattr(self.model.config, "token_steps", None)
+        if steps is None:
+            raise InputError(
+                f"{folder}: its config.json does not say how the words of its training data were cleaned; expected token_steps, a list of "
+                f"some of {', '.join(TOKEN_STEPS)}; name a tagger that ner_train.py wrote, or add the key"
+            )
+        self.steps = [TOKEN_STEPS[step] for step in steps]
+        self.precision, self.batch_size = resolve_precision(precision), batch_size
+
+    @property
+    def types(self):
+        """The types of entities that the model knows."""
+        return list(dict.fromkeys(filter(None, map(type_of, self.model.config.id2label.values()))))
+
+    def tag(self, sentences, languages):
+        """A tag a word and its probability, for each of `sentences` (lists of words) in the language beside it."""
+        cleaned = [
+            [reduce(lambda word, step, language=language: step(word, language), self.steps, word) for word in sentence]
+            for sentence, language in zip(sentences, languages, strict=True)
+        ]
+        encoded = list(Encoder(self.tokenizer, self.tokenizer.model_max_length).words(cleaned))
+        collator = Collator(self.tokenizer.pad_token_id)
+        return tag_words(self.model, encoded, len(cleaned), collator, self.batch_size, self.precision)[:2]

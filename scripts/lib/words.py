@@ -7,7 +7,7 @@ import re
 import sys
 import unicodedata
 
-from lib.cleaning import INVISIBLE, ZWJ, ZWNJ
+from lib.letters import INVISIBLE, ZWJ, ZWNJ
 
 
 def _class(codes):

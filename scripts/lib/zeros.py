@@ -49,7 +49,7 @@ class KeepZeros(TrainerCallback):
     def on_optimizer_step(self, args, state, control, **kwargs):
         self.restore()
 
-    def on_save(self, args, state, control, **kwargs):
+    def on_evaluate(self, args, state, control, **kwargs):  # after which weights may be kept
         self.check()
 
     def on_train_end(self, args, state, control, **kwargs):

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from runs import ROOT, copy_of_project, snakemake
 
 SMOKE = yaml.safe_load((ROOT / "presets" / "smoke.yaml").read_text())
+PERSIAN_DIGITS = str.maketrans("0123456789.", "۰۱۲۳۴۵۶۷۸۹٫")
 NO_HUB = {"repository": None, "revision": None, "config": None, "files": None}
 
 
@@ -93,6 +94,7 @@ def test_the_audit_names_what_is_wrong_with_the_persian_set(results):
 def test_the_leak_stands_beside_the_clean_score(results):
     leaky = json.loads((results / "ner" / "variants" / "as_downloaded" / "metrics.json").read_text())
     seen = leaky["test_unseen"]["seen"]
+    clean = json.loads((results / "ner" / "metrics.json").read_text())
     downloaded = pd.read_parquet(results / "ner" / "variants" / "as_downloaded" / "test.parquet")
     assert seen["rows"] == len(downloaded)
     assert seen["copies"] > 0.96 * (downloaded.language == "fa").sum()
@@ -100,6 +102,10 @@ def test_the_leak_stands_beside_the_clean_score(results):
     for language in ("en", "fa"):
         report = (results / "report" / f"report.{language}.md").read_text(encoding="utf-8")
         assert "ner/variants/as_downloaded/metrics.json" in report
+        table = report.split("ner/variants/as_downloaded/metrics.json")[0].rsplit("\n\n", 2)[-2]
+        for block in (leaky["test"]["overall"], leaky["test_unseen"]["overall"], clean["test"]["overall"]):
+            shown = f"{block['f1']['value']:.3f}".translate({} if language == "en" else PERSIAN_DIGITS)
+            assert shown in table, shown
 
 
 def test_the_sizes_are_the_configured_ones(results):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from lib.report_data import SCORES
-from lib.systems import is_trained
+from lib.report_data import SCORES, system_files
+from lib.report_studies import members, studies
+from lib.systems import extra_seeds, is_trained
 
 ROOT = Path(__file__).parents[2]
 ARTICLE = "The council of Elmbridge met on Monday. It agreed to open the old library again. Readers had asked for it since 2019."
@@ -21,19 +22,50 @@ VARIANTS = {
 }
 POINTS = {"lead3": 30, "llama_zero_shot": 22, "llama_few_shot": 26, "smollm2_base": 20, "smollm2_tuned": 28, "smollm2_pruned": 18}
 POINTS |= {"smollm2_retuned": 27, "smollm2_tuned_again": 28.5}
+STUDY_SYSTEMS = {
+    "tuned_int8": {"kind": "prompt", "parent": "smollm2_tuned", "precision": "int8"},
+    "tuned_nf4": {"kind": "prompt", "parent": "smollm2_tuned", "precision": "nf4"},
+    "shots_1": {"kind": "prompt", "model": "llama", "precision": "nf4", "shots": 1},
+    "shots_similar": {"kind": "prompt", "model": "llama", "precision": "nf4", "shots": 3, "selection": "similar"},
+    "smollm2_chat": {"kind": "prompt", "model": "smollm2", "prompt": "chat"},
+    "pruned_50": {
+        "kind": "prune",
+        "parent": "smollm2_tuned",
+        "method": "l1_unstructured",
+        "amount": 0.5,
+        "amount_of": "prunable",
+        "scope": "layer",
+    },
+    "wanda_50": {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "layer"},
+    "pruned_50_retuned": {"kind": "finetune", "parent": "pruned_50"},
+}
+STUDIES = {
+    "precision": {"baseline": "smollm2_tuned", "systems": ["tuned_int8", "tuned_nf4"]},
+    "shots": {"baseline": "llama_zero_shot", "systems": ["shots_1", "shots_similar"], "axis": "shots"},
+    "templates": {"baseline": "smollm2_base", "systems": ["smollm2_chat"]},
+    "pruning": {"baseline": "smollm2_tuned", "systems": ["pruned_50", "wanda_50", "pruned_50_retuned"], "axis": "amount"},
+}
+POINTS |= {"tuned_int8": 27.9, "tuned_nf4": 25, "shots_1": 24, "shots_similar": 27, "smollm2_chat": 23, "pruned_50": 9, "wanda_50": 14}
+POINTS |= {"pruned_50_retuned": 24}
+LOSSES = {"smollm2_tuned": 2.2, "smollm2_pruned": 2.5, "pruned_50": 5.1, "wanda_50": 3.4}  # 2.3 for all others
 
 
-def make_run(folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01, overrides=None, languages=LANGUAGES):
+def make_run(
+    folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01, overrides=None, languages=LANGUAGES, change=None
+):
     """Write a run of the assignment's configuration, cut down, to `folder`; `points` is the ROUGE-1 of each system.
 
     overrides  top keys of the configuration with other values
     languages  of the tagger's data
+    change     a function that changes the configuration in place, such as `with_studies`
     """
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     config |= {"run": "made_up", "about": {"en": "A made-up run for tests.", "fa": "اجرایی ساختگی برای آزمون‌ها."}}
     config["stand_ins"] = [{"for": {"en": "every model", "fa": "همهٔ مدل‌ها"}, "here": {"en": "nothing", "fa": "هیچ"}}]
     config["ner"]["variants"] = VARIANTS
     config |= overrides or {}
+    if change:
+        change(config)
     rows = [{"id": f"a{number}", "article": text, "reference": REFERENCE} for number, text in enumerate(articles or [ARTICLE] * 5)]
     write_text(folder / "config.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
     write(
@@ -44,8 +76,28 @@ def make_run(folder, articles=None, predictions="A library opens again.", points
     for name in ("xlm_roberta", "llama", "smollm2", "roberta_large", "conll2003", "peyma_arman", "cnn_dailymail"):
         write(folder / "assets" / f"{name}.json", asset(name))
     make_ner(folder / "ner", config, languages)
-    make_summarization(folder / "summarization", config["summarization"], rows, predictions, points, p, config["seeds"][1:])
+    make_summarization(folder / "summarization", config, rows, predictions, points, p)
     return folder
+
+
+def with_studies(config):
+    """A study of each subject."""
+    config["summarization"]["systems"] |= STUDY_SYSTEMS
+    config["summarization"]["studies"] = STUDIES
+
+
+def without(*names):
+    """Systems taken away, and with them whatever rests on them."""
+
+    def change(config):
+        summarization = config["summarization"]
+        gone = set(names)
+        for name, system in summarization["systems"].items():
+            gone |= {name} if system.get("parent") in gone else set()
+        summarization["systems"] = {name: system for name, system in summarization["systems"].items() if name not in gone}
+        summarization["compare_to"] = [name for name in summarization["compare_to"] if name not in gone]
+
+    return change
 
 
 def asset(name):
@@ -321,23 +373,32 @@ AUDIT = {
 # ------------------------------------------------------------------ summarization
 
 
-def make_summarization(folder, config, rows, predictions, points, p, seeds):
+def make_summarization(folder, config, rows, predictions, points, p):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), folder / "test.parquet")
+    shots = [{"id": f"t{number}", "article": ARTICLE, "reference": REFERENCE} for number in range(4)]
+    pq.write_table(pa.Table.from_pylist(shots), folder / "train.parquet")
     counts = {"found": 900, "dropped": {"empty_reference": 2}, "kept": 898, "noticed": {"markup": 1}, "sampled": len(rows)}
     write(folder / "split.json", dict.fromkeys(("train", "validation", "test"), counts))
     write(folder / "stats.json", STATS)
-    for name, system in config["systems"].items():
-        make_system(folder / "systems" / name, system, rows, predictions, points[name])
-        for number, seed in enumerate(seeds if is_trained(config["systems"], name) else [], 1):
+    systems = config["summarization"]["systems"]
+    for name in systems:
+        make_system(folder / "systems" / name, config, name, rows, predictions, points[name])
+        for number, seed in enumerate(extra_seeds(config) if is_trained(systems, name) else [], 1):
             write(folder / "systems" / name / "seeds" / str(seed) / "scores.json", scores_of(points[name] + number / 2, len(rows)))
-    make_comparison(folder / "comparison.csv", config, points, len(rows), p)
+    write(folder / "qualities.json", {"reference": qualities(8.0), "systems": {name: qualities(points[name]) for name in systems}})
+    of_studies = {name for study in studies(config).values() for name in study["systems"]}
+    make_comparison(folder / "comparison.csv", config["summarization"], list(systems), None, of_studies, points, len(rows), p)
+    for name, study in studies(config).items():
+        path = folder / "studies" / f"{name}.csv"
+        make_comparison(path, config["summarization"], members(config, study), study["baseline"], set(), points, len(rows), p)
 
 
-def make_system(folder, system, rows, predictions, points):
+def make_system(folder, config, name, rows, predictions, points):
+    system = config["summarization"]["systems"][name]
     write_lines(
         folder / "predictions.jsonl",
         [
@@ -353,10 +414,14 @@ def make_system(folder, system, rows, predictions, points):
         ],
     )
     write(folder / "scores.json", scores_of(points, len(rows)))
-    write(folder / "speed.json", SPEED)
-    if system["kind"] != "lead":
-        write(folder / "generation.json", GENERATION)
-    if system["kind"] == "finetune":
+    precision = system.get("precision", "auto")
+    write(folder / "speed.json", SPEED | {"precision": precision, "bytes_loaded": 1.4e8 if precision in ("nf4", "int8") else 2.7e8})
+    files = system_files(config, name)
+    if "generation" in files:
+        own = {row["id"]: ["t2", "t1"] for row in rows} if system.get("selection") == "similar" else None
+        shots = [f"t{number}" for number in range(system.get("shots", 0))]
+        write(folder / "generation.json", GENERATION | {"shots": shots, "shots_by_article": own})
+    if "training" in files:
         write(folder / "training.json", TUNING)
         write_lines(
             folder / "training_log.jsonl",
@@ -365,29 +430,47 @@ def make_system(folder, system, rows, predictions, points):
                 {"step": 10, "epoch": 1.0, "validation_loss": 2.2},
             ],
         )
-    if "pruned" in folder.name or "retuned" in folder.name:
+    if "sparsity" in files:
         write_text(
             folder / "sparsity.csv", "layer,zeros,weights,sparsity\nmodel.layers.0.mlp,30,100,0.3\nprunable,30,100,0.3\ntotal,30,120,0.25\n"
         )
+        write(folder / "storage.json", STORAGE)
+    if "validation_loss" in files:
+        write(folder / "validation_loss.json", interval(LOSSES.get(name, 2.3), 0.2) | {"tokens": 700, "pairs": 24})
+
+
+def qualities(points):
+    """The reference has no numbers."""
+    percents = ("novel_unigrams", "novel_bigrams", "novel_trigrams", "repetition", "faithful_entities")
+    block = {"words": interval(points, 1.5), "compression": interval(9.5, 2), **{name: interval(40 + points, 4) for name in percents}}
+    counts = {"summaries": 5, "empty": 0, "entities": 11, "numbers": 0}
+    return block | {"faithful_numbers": None, "counts": counts}
 
 
 def scores_of(points, count):
-    return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {"n": count}
+    return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {
+        "n": count,
+        "truncated": {"predictions": 0, "references": 1},
+    }
 
 
-def make_comparison(path, config, points, n, p):
-    names = list(config["systems"])
-    columns = [f"{metric}_{part}" for metric in SCORES for part in ("", "low", "high")]
-    columns = ["system", "kind", "parent", "n"] + [column.rstrip("_") for column in columns]
-    columns += [f"{metric}_{part}_{other}" for metric in SCORES for other in names for part in ("minus", "p")]
+def make_comparison(path, config, names, baseline, of_studies, points, n, p):
+    """The table of all systems, or that of a study with its baseline; Holm's p is the fourfold."""
+    others = [baseline] if baseline else names
+    columns = ["system", "kind", "parent", "n"]
+    columns += [f"{metric}{part}" for metric in SCORES for part in ("", "_low", "_high")]
+    columns += [f"{metric}_{part}_{other}" for metric in SCORES for other in others for part in ("minus", "p", "holm")]
     lines = [",".join(columns)]
-    for name, system in config["systems"].items():
+    for name in names:
+        system = config["systems"][name]
         row = {"system": name, "kind": system["kind"], "parent": system.get("parent", ""), "n": n}
         for metric in SCORES:
             row |= {metric: points[name], f"{metric}_low": points[name] - 3, f"{metric}_high": points[name] + 3}
-            for other in names:
-                if other != name and other in (system.get("parent"), *config["compare_to"]):
+            for other in others:
+                if other != name and other in (baseline, system.get("parent"), *config["compare_to"]):
                     row |= {f"{metric}_minus_{other}": points[name] - points[other], f"{metric}_p_{other}": p}
+                    if not {name, other} & of_studies:
+                        row[f"{metric}_holm_{other}"] = min(4 * p, 1)
         lines.append(",".join(str(row.get(column, "")) for column in columns))
     write_text(path, "\n".join(lines) + "\n")
 
@@ -409,7 +492,8 @@ SPEED = {
 GENERATION = {
     "template": "plain",
     "pad_token": "<|pad|>",
-    "shots": ["a1", "a2", "a3"],
+    "selection": None,
+    "articles_with_fewer_shots": 0,
     "articles": 5,
     "articles_shortened": 1,
     "empty_predictions": 0,
@@ -428,8 +512,26 @@ TUNING = {
     "effective_batch": 16,
     "precision": "bf16",
     "stored": "bfloat16",
-    "validation_loss": {"before": 2.9, "after": 2.2},
+    "validation_loss": {"before": 2.9, "after": 2.2, "best": 2.2},
+    "best_step": 10,
+    "lora": None,
+    "packing": False,
+    "packed_rows": None,
+    "processes": 1,
     "zeros_kept": 0,
+}
+STORAGE = {
+    "dense_bytes": 270000000,
+    "bitmask_bytes": 215000000,
+    "computed_share": 215 / 270,
+    "packed": {
+        "tensors": 210,
+        "weights": 106000000,
+        "zeros": 31800000,
+        "dense_bytes": 212000000,
+        "bitmask_bytes": 161650000,
+        "computed_share": 0.7625,
+    },
 }
 LENGTHS = {"min": 5, "mean": 20.4, "median": 19.0, "p90": 30.0, "p95": 33.0, "p99": 39.0, "max": 41}
 TEXT_LENGTHS = dict.fromkeys(("characters", "words", "sentences"), LENGTHS) | {"tokens": {"llama": LENGTHS, "smollm2": LENGTHS}}

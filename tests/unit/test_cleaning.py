@@ -13,12 +13,11 @@ from lib.cleaning import (
     held_out,
     is_iob2,
     key_of,
-    normalize_letters,
-    remove_invisible,
     resolve_conflicts,
     sample,
     tagging_of,
 )
+from lib.letters import normalize_letters, remove_invisible
 
 ZWNJ = "\u200c"
 TAGS = ["O", *(f"{prefix}-{label}" for label in ("PER", "LOC") for prefix in "BI")]

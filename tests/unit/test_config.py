@@ -120,14 +120,37 @@ WRONG = [
     (
         "summarization.systems.smollm2_pruned",
         {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "global"},
-        "smollm2_pruned.scope: global, and wanda compares weights within a layer",
-        "correct the scope",
+        "smollm2_pruned.scope: global, and wanda ranks weights within a layer",
+        "change the scope, or choose l1_unstructured",
     ),
     ("summarization.systems.smollm2_pruned.method", "semi_structured_2_4", "smollm2_pruned.amount: 0.3 of prunable", "amount 0.5"),
+    ("summarization.training.lora", {"r": 8}, "summarization.training.lora: the key alpha is missing", "their scale"),
+    ("summarization.training.lora", "yes", "summarization.training.lora: found 'yes', a text", "null trains all weights"),
+    ("summarization.training.packing", "", "summarization.training: the key packing is missing", "rows of a batch share"),
     ("summarization.systems.smollm2_pruned.amont", 0.3, "smollm2_pruned.amont: unknown key", "did you mean amount?"),
     ("summarization.systems.lead3.kind", "leed", "lead3.kind: found 'leed'", "lead, prompt, finetune, prune"),
     ("summarization.systems.lead3.sentences", "", "lead3: the key sentences is missing", "how many sentences"),
     ("summarization.compare_to", ["nobody"], "summarization.compare_to: there is no 'nobody'", "expected one of"),
+    ("summarization.studies.size", {"systems": ["smollm2_tuned"]}, "size: the key baseline is missing", "with which the others"),
+    ("summarization.studies.size", {"baseline": "lead3", "systems": []}, "size.systems: found []", "correct the value"),
+    ("summarization.studies.size", {"baseline": "lead3", "systems": ["nobody"]}, "size.systems: there is no 'nobody'", "set it to null"),
+    ("summarization.studies.size", {"baseline": "nobody", "systems": ["lead3"]}, "size.baseline: there is no 'nobody'", "correct the name"),
+    (
+        "summarization.studies.size",
+        {"baseline": "lead3", "systems": ["smollm2_tuned", "lead3"]},
+        "size.systems: lead3 is the baseline",
+        "take it out",
+    ),
+    (
+        "summarization.studies.size",
+        {"baseline": "lead3", "systems": ["smollm2_tuned"], "axis": "amount"},
+        "size.axis: amount, and no system of the study has this key",
+        "remove it",
+    ),
+    ("summarization.studies.size", {"baseline": "lead3", "systems": ["smollm2_tuned"], "axis": "size"}, "found 'size'", "amount, shots"),
+    ("summarization.studies.a-b", {"baseline": "lead3", "systems": ["smollm2_tuned"]}, "the name 'a-b' is no file name", "rename it"),
+    ("summarization.studies.size", {"baseline": "lead3", "sistems": None}, "study size.sistems: an unknown key", "baseline, systems"),
+    ("summarization.language", "English", "summarization.language: found 'English'", "ISO code"),
     ("summarization.splits.test", 0, "summarization.splits.test: found 0", "articles that every system"),
     ("summarization.article_words", {"min": 9, "max": 3}, "summarization.article_words: max 3 is below min 9", "set max to null"),
     (
@@ -161,6 +184,19 @@ def test_null_removes():
     result = checked(config, ROOT)
     assert "smollm2_tuned_again" not in result["summarization"]["systems"]
     assert "gigabytes" not in result["models"]["smollm2"]
+
+
+def test_a_study_of_systems_and_of_what_descends_from_them_is_valid_and_can_be_removed():
+    studies = {
+        "amount": {"baseline": "smollm2_tuned", "systems": ["smollm2_retuned"], "axis": "amount"},
+        "shots": {"baseline": "llama_zero_shot", "systems": ["llama_few_shot"], "axis": None},
+        "gone": None,
+    }
+    result = checked(changed("summarization.studies", studies), ROOT)
+    assert result["summarization"]["studies"] == {
+        "amount": studies["amount"],
+        "shots": {"baseline": "llama_zero_shot", "systems": ["llama_few_shot"]},
+    }
 
 
 def test_the_lock_asks_for_no_particular_build_of_torch():

@@ -11,11 +11,14 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import finetune
+from lib.device import resolve_precision
 from lib.master_weights import spread
+from lib.model_folder import load_model
+from lib.packing import IGNORED
 from lib.program import InputError
 from lib.prompting import load_template, ready_tokenizer
 from lib.records import read_json, read_jsonl
-from lib.sft import IGNORED, CompletionTrainer, training_rows
+from lib.sft import CompletionTrainer, completion_losses, training_rows
 from lib.zeros import KeepZeros
 from tuning import TEMPLATE, TRAINING, cut, linear, make_start, pairs, tune, weights
 
@@ -136,27 +139,80 @@ def test_the_loss_falls_and_the_log_tells(tuned):
     assert all(set(row) == {"step", "epoch", "loss", "learning_rate", "seconds"} for row in steps)
     checks = [row for row in log if "validation_loss" in row]
     assert [row["step"] for row in checks] == [0, 3, 6, 9]
-    assert summary["validation_loss"] == {"before": checks[0]["validation_loss"], "after": checks[-1]["validation_loss"]}
+    losses = summary["validation_loss"]
+    assert (losses["before"], losses["best"]) == (checks[0]["validation_loss"], checks[-1]["validation_loss"])
+    assert losses["after"] == pytest.approx(losses["best"], abs=0.01)  # rounded to bf16
+    assert summary["best_step"] == 9
     assert checks[-1]["validation_loss"] < checks[0]["validation_loss"] - 0.5
     assert (summary["rows"], summary["steps"], summary["effective_batch"], summary["precision"]) == (12, 9, 4, "fp32")
     assert summary["longest"] <= summary["max_length"] <= TRAINING["max_length"]
 
 
-def test_the_model_is_stored_like_its_start_and_needs_nothing_else(start, tuned, tmp_path):
+def test_the_model_is_stored_like_its_start_and_names_no_place(start, tuned):
     assert {tensor.dtype for tensor in weights(tuned).values()} == {torch.bfloat16}
     assert set(weights(tuned)) == set(weights(start))
     assert "do_sample" not in read_json(tuned / "generation_config.json")
     for path in tuned.parent.rglob("*.*"):
         assert str(start.parent).encode() not in path.read_bytes(), f"{path.name} holds a path of this machine"
+
+
+def test_a_pruned_model_tuned_again_generates_the_same_in_a_fresh_process_as_before_it_was_saved(pruned, tmp_path, monkeypatch):
+    """transformers alone reads the folder there."""
+    said, save_model = {}, finetune.save_model
+
+    def generated(model, tokenizer):
+        return model.float().generate(**tokenizer("The council", return_tensors="pt"), max_new_tokens=20, do_sample=False).tolist()
+
+    def watched(folder, model, tokenizer, *others):
+        save_model(folder, model, tokenizer, *others)
+        said["before"] = generated(model.eval(), tokenizer)
+
+    monkeypatch.setattr(finetune, "save_model", watched)
+    retuned = tune(pruned, tmp_path / "retuned", keep_zeros=True)
     code = (
         "import sys, torch; from transformers import AutoModelForCausalLM as M, AutoTokenizer as T;"
         "m = M.from_pretrained(sys.argv[1], dtype=torch.float32); t = T.from_pretrained(sys.argv[1]);"
         "print(m.generate(**t('The council', return_tensors='pt'), max_new_tokens=20, do_sample=False).tolist())"
     )
-    fresh = subprocess.run([sys.executable, "-c", code, tuned], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(tuned, dtype=torch.float32), ready_tokenizer(tuned)
-    here = model.generate(**tokenizer("The council", return_tensors="pt"), max_new_tokens=20, do_sample=False)
-    assert json.loads(fresh) == here.tolist()
+    fresh = subprocess.run([sys.executable, "-c", code, retuned], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert json.loads(fresh) == said["before"]
+    assert len(set(said["before"][0])) > 3, "a model that repeats itself would hide a difference"
+
+
+def test_the_weights_of_the_lowest_validation_loss_are_stored(start, tmp_path, monkeypatch):
+    """Three epochs of three steps of which the first did best store what one epoch stores."""
+    one = tune(start, tmp_path / "one", num_train_epochs=1, lr_scheduler_type="constant")
+    losses = iter([9.0, 2.0, 3.0, 2.0, 4.0])  # before, after steps 3, 6, 9, of what is stored; equal to the best is not better
+    monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
+    three = tune(start, tmp_path / "three", lr_scheduler_type="constant")
+    for name, tensor in weights(one).items():
+        assert torch.equal(weights(three)[name], tensor), name
+    summary = read_json(tmp_path / "three" / "training.json")
+    assert (summary["best_step"], summary["steps"]) == (3, 9)
+    assert summary["validation_loss"] == {"before": 9.0, "best": 2.0, "after": 4.0}
+    assert "after step 3" in (three / "README.md").read_text()
+
+
+def test_the_start_is_not_kept_even_if_it_did_best(start, tmp_path, monkeypatch):
+    losses = iter([1.0, 2.0, 2.0])
+    monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
+    assert not torch.equal(*(weights(folder)["model.norm.weight"] for folder in (start, tune(start, tmp_path, num_train_epochs=1))))
+    assert read_json(tmp_path / "training.json")["best_step"] == 3
+
+
+def test_a_loss_that_is_no_number_is_one_line(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: float("nan"))
+    with pytest.raises(SystemExit, match="^error: training: the validation loss was no number .* lower learning_rate"):
+        tune(start, tmp_path, num_train_epochs=1)
+    assert not (tmp_path / "model").exists()
+
+
+def test_the_loss_after_is_that_of_the_stored_model(start, tmp_path):
+    tuned = tune(start, tmp_path, num_train_epochs=1)
+    template, tokenizer = load_template(TEMPLATE), ready_tokenizer(tuned)
+    rows, _ = training_rows(tokenizer, template, pairs(3), 500, "validation")
+    total, tokens = completion_losses(load_model(tuned, torch.float32), rows, 2, tokenizer.pad_token_id, "fp32").sum(dim=0).tolist()
+    assert read_json(tmp_path / "training.json")["validation_loss"]["after"] == pytest.approx(total / tokens, rel=1e-6)
 
 
 def test_training_again_gives_the_same_bytes(start, tuned, tmp_path):
@@ -185,6 +241,16 @@ def test_master_weights_are_fp32_in_any_precision(start, tmp_path, precision, mo
     monkeypatch.setattr(CompletionTrainer, "compute_loss", watched)
     tune(start, tmp_path, num_train_epochs=1, precision=precision)
     assert seen == {torch.float32}
+
+
+@pytest.mark.parametrize(("capability", "precision"), [((7, 5), "fp16"), ((8, 0), "bf16")])
+def test_a_gpu_without_bf16_is_given_fp16_autocast_over_fp32_weights(monkeypatch, tmp_path, capability, precision):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    assert resolve_precision("auto") == precision
+    monkeypatch.undo()
+    config = finetune.sft_config(TRAINING, precision, 1, str(tmp_path), 1, 1)
+    assert (config.fp16, config.bf16) == (precision == "fp16", precision == "bf16")
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -223,6 +289,7 @@ def test_when_memory_runs_out_the_batch_shrinks_and_the_effective_batch_stays(st
         ({"lr_scheduler_type": "sideways"}, "--training: .*sideways"),
         ({"max_length": 20}, "training.max_length 20"),
         ({"precision": "fp16"}, "precision fp16"),
+        ({"lora": {"r": 2, "alpha": 4, "dropout": 0, "targets": ["lm_head"]}}, "training.lora.targets: found 'lm_head'"),
     ],
 )
 def test_wrong_arguments_are_named_and_nothing_is_written(start, tmp_path, changes, message):
@@ -283,7 +350,7 @@ def test_keeping_zeros_of_a_dense_model_is_refused(start, tmp_path):
 OPTIMIZERS = {
     "adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.5),
     "fused adamw": lambda parameters: torch.optim.AdamW(parameters, lr=1e-2, weight_decay=0.5, fused=True),
-    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1e-2, momentum=0.9),
+    "momentum": lambda parameters: torch.optim.SGD(parameters, lr=1e-2, momentum=0.9, weight_decay=0.1),
     "adafactor": lambda parameters: torch.optim.Adafactor(parameters, lr=1e-2),
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 import ner_audit
 import ner_clean
-from lib.records import read_json
+from lib.records import read_json, read_parquet
 from tagged import ALL_ON, ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, near_arguments, write_dataset
 
 MAX_LENGTH = 60
@@ -223,8 +223,31 @@ def test_data_sets_that_share_sentences(tmp_path, audited):
     assert (near["dataset"], near["count"], near["rows_changed"]) == ("second", 1, 1)
     assert near["detail"]["in_dataset"] == "english"
     german = second | {"language": "de"}
-    found, _ = audited([one, other], [ENGLISH, german])
-    assert "duplicates_between" not in found, "sentences of two languages are not compared"
+    found, audit = audited([one, other], [ENGLISH, german])
+    assert "duplicates_between" not in found, "sentences of two languages are no copies of each other"
+    assert not [f for f in audit["findings"] if f["fix"] and f["fix"].startswith("deduplicate")]
+    assert [len(read_parquet(tmp_path / f"{split}.parquet", ["tokens"])) for split in ("train", "validation", "test")] == [5, 2, 4]
+
+
+def test_digits_of_an_arabic_data_set_are_no_letter_variants(tmp_path, audited):
+    folder = write_dataset(tmp_path / "ar", {"train": ["سنة ٢٠٢٠"], "validation": ["سنة ٢٠٢١"], "test": ["سنة ٢٠٢٢"]})
+    found, _ = audited([folder], [ENGLISH | {"language": "ar"}])
+    assert not {"letter_variants", "digit_scripts"} & set(found)
+
+
+def test_digits_that_cleaning_replaces_are_named_however_common(tmp_path, audited):
+    folder = write_dataset(tmp_path / "fa", {"train": ["سال ٢٠٢٠", "سال ٢٠٢١", "سال ۱۴۰۲"], "validation": ["و"], "test": ["ت"]}, TAGS_FA)
+    found, _ = audited([folder], [PERSIAN])
+    [digits] = found["digit_scripts"]
+    assert short(digits, "fix", "rows_changed") == ("train", 2, 3, "normalize_letters", 2)
+    assert digits["detail"]["script"] == "arabic_indic"
+
+
+def test_a_sentence_that_cleaning_shortens_is_not_split(tmp_path, audited):
+    long = " ".join(["word"] * 10 + ["\u200b"] * 20)  # a token that has no subword takes the unknown one's place
+    folder = write_dataset(tmp_path / "x", {"train": ["a", long, LONG], "validation": ["v"], "test": ["t"]})
+    found, _ = audited([folder], [ENGLISH])
+    assert short(found["long_sentences"][0], "rows_changed") == ("train", 2, 3, 1)
 
 
 def test_splits_that_contradict_each_other(tmp_path, audited):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -152,7 +153,7 @@ def test_what_was_trained_is_told(data, trained):
     assert summary["embedding_rows"]["trained"] < summary["embedding_rows"]["all"]
     card = (trained / "model" / "README.md").read_text(encoding="utf-8")
     assert "Tiny XLM-R" in card
-    assert "arman (fa, from persian): PER ORG LOC FAC PRO" in card
+    assert "undecided (fa, from persian): PER ORG LOC" in card
     config = AutoConfig.from_pretrained(trained / "model")
     assert list(config.id2label.values()) == read_json(data / "labels.json")["labels"]
     assert AutoTokenizer.from_pretrained(trained / "model").model_max_length == 32
@@ -278,6 +279,31 @@ def test_words_are_cleaned_as_those_of_training_were(data, trained, tmp_path, ca
             scores[name, letter] = read_json(tmp_path / "sentences.json")[0]["scores"]
     assert scores["cleaned", "ي"] == scores["cleaned", "ی"]
     assert scores["as it is", "ي"] != scores["as it is", "ی"]
+
+
+def test_a_tagger_that_does_not_say_how_words_were_cleaned_is_refused(trained, tmp_path, capsys):
+    shutil.copytree(trained / "model", tmp_path / "model")
+    config = read_json(tmp_path / "model" / "config.json")
+    del config["token_steps"]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit, match="does not say how the words of its training data were cleaned; expected token_steps"):
+        predict(tmp_path, capsys, "--language", "en", "--text", "Ada sleeps")
+
+
+def test_the_card_names_the_sources_that_were_trained_on(data, tmp_path):
+    other = tmp_path / "data"
+    other.mkdir()
+    arguments = clean_arguments(
+        other, [data / "english", data / "persian"], [ENGLISH, PERSIAN], train_languages=["en"], scheme="intersection"
+    )
+    ner_clean.main(arguments)
+    (other / "backbone").symlink_to(data / "backbone")
+    train(other, tmp_path, training=TRAINING | {"num_train_epochs": 1})
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "language: [en]" in card
+    assert "- english (en, from english): PER ORG LOC" in card
+    assert "(fa, from" not in card
+    assert "Only types that every source annotates are learned." in card
 
 
 def test_a_tagger_without_a_tokenizer_is_refused(trained, tmp_path, capsys):

@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from lib.labels import LabelScheme
 from lib.ner_data import DatasetSpec
 from lib.records import read_json, read_parquet
-from ner_clean import main
+from ner_clean import SCHEMA, main, taken
 from tagged import ALL_ON, ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, sentence, write_dataset
 
 ENGLISH_ROWS = {
@@ -316,6 +318,24 @@ def test_two_data_sets_share_no_sentence_of_a_split(clean, tmp_path):
     }
 
 
+def test_rows_are_taken_from_the_store_as_it_lies_there(tmp_path):
+    rows = [{"tokens": [str(number)], "ner_tags": ["O"], "language": "en", "source": "s"} for number in range(95)]
+    with pa.OSFile(str(tmp_path / "store"), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        for start in range(0, 95, 10):
+            writer.write_table(pa.Table.from_pylist(rows[start : start + 10], schema=SCHEMA))
+    chosen = np.array([0, 9, 10, 11, 57, 94])
+    batches = list(taken(tmp_path / "store", chosen))
+    assert [len(batch) for batch in batches] == [2, 2, 1, 1], "as many as lie in each batch, and no batch without any"
+    assert [int(tokens[0]) for batch in batches for tokens in batch["tokens"].to_pylist()] == chosen.tolist()
+
+
+def test_a_near_duplicate_that_slipped_through_is_noticed(clean, tmp_path, monkeypatch):
+    folder = write_dataset(tmp_path / "near", {"train": ["x", f"{OTHER} again"], "validation": [OTHER], "test": ["t"]})
+    monkeypatch.setattr("ner_clean.deduplicate_near", lambda frame, *_: np.zeros(len(frame), dtype=bool))
+    with pytest.raises(AssertionError, match="a near-duplicate of a sentence of validation is in train"):
+        clean(specs=[ENGLISH], folders=[folder])
+
+
 def test_copies_that_differ_in_joiners_only_do_not_contradict_each_other(clean, tmp_path):
     rows = ["کتاب\u200cها/B_PRO آمد", "کتابها/B_PRO آمد", "کتابها/B_PRO آمد"]
     folder = write_dataset(tmp_path / "zwnj", {"train": rows, "validation": ["v"], "test": ["t"]}, TAGS_FA)
@@ -331,7 +351,16 @@ def test_copies_stay_where_only_near_duplicates_leave(clean, tmp_path):
 
 
 def test_what_became_of_each_row_is_told(clean, tmp_path):
-    train = ["kept", "kept", "Rome/I-LOC burns", {"tokens": ["a"], "ner_tags": []}, f"{NEWS} again", NEWS, "\u200b", "held"]
+    train = [
+        "kept",
+        "kept",
+        "Rome/I-LOC burns",
+        {"tokens": ["a"], "ner_tags": []},
+        f"{NEWS} again",
+        NEWS,
+        "\u200b",
+        *(f"filler {number}" for number in range(20)),
+    ]
     folder = write_dataset(tmp_path / "fates", {"train": train, "test": [NEWS]})
     _, _, report = clean(specs=[ENGLISH | {"limit": {"train": None, "validation": None, "test": None}}], folders=[folder])
     fates = pd.read_parquet(tmp_path / "cleaning_rows.parquet")
@@ -345,7 +374,7 @@ def test_what_became_of_each_row_is_told(clean, tmp_path):
         {"deduplicate_near"},
         {"deduplicate_across"},
         {"remove_invisible", "drop_empty"},
-        {"kept"},
+        *[{"kept"}] * 20,
     ]
     assert fates.held_out.sum() == report["held_out"][0]["rows"]
     assert fates[fates.split == "test"].kept.all()

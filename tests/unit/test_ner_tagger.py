@@ -9,7 +9,7 @@ from lib.alignment import IGNORED
 from lib.embedding_rows import UsedRows
 from lib.memory import with_batch_that_fits
 from lib.program import InputError
-from lib.tagger import Collator, load_tagger, new_tagger, predict, token_losses
+from lib.tagger import Collator, XLMRobertaTagger, load_tagger, new_tagger, predict, token_losses
 from lib.tagging import Encoder, tag_words
 from tagged import make_backbone
 
@@ -94,6 +94,28 @@ def test_predictions_keep_the_order_and_do_not_depend_on_the_batch(tagger, token
     assert tagger.training
 
 
+def test_memory_that_runs_out_in_tagging_halves_its_own_batch(no_collection, tagger, tokenizer, monkeypatch):
+    encoded = windows(tokenizer, [f"word {number}" for number in range(9)])
+    expected = predict(tagger, encoded, Collator(tokenizer.pad_token_id), 8, "fp32")
+    sizes, forward = [], XLMRobertaTagger.forward
+
+    def small(self, input_ids, *rest, **options):
+        sizes.append(len(input_ids))
+        if len(input_ids) > 3:
+            out_of_memory()
+        return forward(self, input_ids, *rest, **options)
+
+    monkeypatch.setattr(XLMRobertaTagger, "forward", small)
+    found = predict(tagger, encoded, Collator(tokenizer.pad_token_id), 8, "fp32")
+    assert sizes == [8, 4, 2, 2, 2, 2, 1]
+    for one, other in zip(found, expected, strict=True):
+        assert (one[0] == other[0]).all()
+        assert one[1] == pytest.approx(other[1], abs=1e-5)
+    monkeypatch.setattr(XLMRobertaTagger, "forward", out_of_memory)
+    with pytest.raises(InputError, match="memory ran out with 1 sentence to tag"):
+        predict(tagger, encoded, Collator(tokenizer.pad_token_id), 8, "fp32")
+
+
 def test_every_word_gets_a_tag_even_in_a_sentence_of_many_windows(tagger, tokenizer):
     sentence = [*("word" for _ in range(50)), "\u200b", "end"]
     encoded = list(Encoder(tokenizer, 16).words([sentence, ["short"]]))
@@ -151,6 +173,7 @@ def test_training_the_used_rows_gives_what_training_all_gives(backbone, tokenize
 def no_collection(monkeypatch):
     """Spare the garbage collection of everything that other tests left behind."""
     monkeypatch.setattr("accelerate.utils.memory.clear_device_cache", lambda **_: None)
+    monkeypatch.setattr("lib.tagger.clear_device_cache", lambda **_: None)
 
 
 def out_of_memory(*_):

@@ -168,7 +168,7 @@ def test_the_audit_finds_what_is_listed(flaws):
     sources = [{"name": name, **source} for name, source in entry["sources"].items()]
     spec = DatasetSpec.of({"name": "persian_news", "config": None, **entry, "sources": sources})
     dataset = audit.AuditedDataset(RawDataset(spec, DATA / "persian_news"))
-    audited = audit.Audit([dataset], scheme=None, cleaning=None, subwords=None, max_length=None, near=(0.8, 5))
+    audited = audit.Audit([dataset], scheme=None, cleaning=None, subwords=None, max_length=None, near=(0.8, 5), rows=None)
 
     def found(check):
         return {(split.name, row) for finding in check(audited) for _, split, rows in finding.fixed for row in rows.tolist()}

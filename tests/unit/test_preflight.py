@@ -18,7 +18,7 @@ NEEDS = {
     "folders": ["assets", "results/x"],
     "memory": {"what": "fine-tuning smollm2_tuned", "mb": 15_600},
     "trained_gigabytes": 0.8,
-    "precisions": {},
+    "precisions": {"training": {}, "generation": {}},
     "work": {"jobs": 1, "training": [], "generation": []},
 }
 
@@ -45,19 +45,27 @@ def test_a_disk_that_is_too_small_is_named():
     assert "2.0 GB to be written to results, 1.0 free; free some, or link results" in checks[1].text
 
 
-@pytest.mark.parametrize(("machine", "precision", "status"), [(CPU, "fp16", FAILED), (CPU, "bf16", NOTE), (T4, "bf16", NOTE)])
-def test_a_precision_that_the_device_lacks_is_named_with_its_key(machine, precision, status):
-    key = "summarization.systems.x.precision"
-    checks = list(check_precisions({"precisions": {key: precision}}, machine, elsewhere=False))
-    assert statuses(checks)[key] == status
-    assert key not in statuses(check_precisions({"precisions": {key: precision}}, machine, elsewhere=True))
+@pytest.mark.parametrize(
+    ("machine", "work", "precision", "status"),
+    [
+        (CPU, "training", "fp16", FAILED),
+        (CPU, "generation", "fp16", NOTE),
+        (CPU, "training", "bf16", NOTE),
+        (T4, "generation", "bf16", NOTE),
+    ],
+)
+def test_a_precision_that_the_device_lacks_is_named_with_its_key(machine, work, precision, status):
+    needs = {"precisions": {work: {"summarization.systems.x.precision": precision}}}
+    checks = list(check_precisions(needs, machine, elsewhere=False))
+    assert statuses(checks)["summarization.systems.x.precision"] == status
+    assert "summarization.systems.x.precision" not in statuses(check_precisions(needs, machine, elsewhere=True))
 
 
 @pytest.mark.parametrize("precision", ["auto", "fp32", "int8", "nf4"])
 def test_other_precisions_run_anywhere(precision):
     for machine in (CPU, T4):
-        assert statuses(check_precisions({"precisions": {"x": precision}}, machine, elsewhere=False)) == {"device": OK}
-    assert statuses(check_precisions({"precisions": {"x": "fp16"}}, T4, elsewhere=False)) == {"device": OK}
+        assert statuses(check_precisions({"precisions": {"training": {"x": precision}}}, machine, elsewhere=False)) == {"device": OK}
+    assert statuses(check_precisions({"precisions": {"training": {"x": "fp16"}}}, T4, elsewhere=False)) == {"device": OK}
 
 
 def test_versions_that_differ_from_the_lock_are_noted():

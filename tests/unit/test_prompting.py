@@ -130,7 +130,8 @@ def test_a_folder_without_tokenizer_is_named(tmp_path):
 
 @pytest.mark.parametrize("name", ["plain", "chat"])
 def test_the_projects_templates_load(name):
-    assert load_template(PROMPTS / f"{name}.yaml").name == name
+    template = load_template(PROMPTS / f"{name}.yaml")
+    assert template.name == name and template.version >= 1
 
 
 @pytest.mark.parametrize(
@@ -138,11 +139,12 @@ def test_the_projects_templates_load(name):
     [
         ("kind: poem", "kind is 'poem'"),
         ("[]", "kind is None"),
-        ("kind: chat\nprompt: '{article}'\nstop: []", "a template of kind chat has system, prompt, stop"),
-        ("kind: chat\nsystem: 1\nprompt: '{article}'\nstop: []", "system is 1"),
-        ("kind: chat\nsystem: a\nprompt: b\nstop: []", "prompt has {article} 0 times"),
-        ("kind: chat\nsystem: a\nprompt: '{article}'\nstop: x", "stop is 'x'"),
-        ("kind: plain\nprompt: '{article}'\nreference: '{reference}'\nbetween_shots: ''\nstop: []", "stop is empty"),
+        ("kind: chat\nversion: 1\nprompt: '{article}'\nstop: []", "a template of kind chat has version, system, prompt, stop"),
+        ("kind: chat\nversion: one\nsystem: a\nprompt: '{article}'\nstop: []", "version is 'one'"),
+        ("kind: chat\nversion: 1\nsystem: 1\nprompt: '{article}'\nstop: []", "system is 1"),
+        ("kind: chat\nversion: 1\nsystem: a\nprompt: b\nstop: []", "prompt has {article} 0 times"),
+        ("kind: chat\nversion: 1\nsystem: a\nprompt: '{article}'\nstop: x", "stop is 'x'"),
+        ("kind: plain\nversion: 1\nprompt: '{article}'\nreference: '{reference}'\nbetween_shots: ''\nstop: []", "stop is empty"),
         ("kind: 'plain", "not YAML"),
     ],
 )

@@ -10,6 +10,7 @@ import prune
 from lib.model_folder import load_model
 from lib.program import InputError
 from lib.pruning import METHODS, Method, check_zeros, l1_unstructured, prune_model
+from lib.pruning_methods import SCOPES
 from lib.records import read_json
 from lib.sparsity import prunable
 from tuning import TEMPLATE, cut, linear, make_start, pairs, weights, write_pairs
@@ -78,6 +79,8 @@ def test_a_share_of_the_whole_model_is_a_larger_share_of_the_linear_layers(start
     zeros = sum(int((tensor == 0).sum()) for tensor in linear(pruned).values())
     assert zeros / sum(tensor.numel() for tensor in weights(start).values()) == pytest.approx(0.3, abs=1e-3)
     assert share(pruned) > 0.31
+    of_all = zeros / sum(tensor.numel() for tensor in weights(start).values())
+    assert f"prunable weights ({share(pruned):.4f}); {of_all:.4f} of the whole model's" in (pruned / "README.md").read_text()
     with pytest.raises(SystemExit, match=r"^error: amount 0.95 of the model: .* are prunable .*choose a smaller amount"):
         cut(start, tmp_path / "too_much", amount=0.95, amount_of="model")
     assert not (tmp_path / "too_much").exists()
@@ -117,6 +120,7 @@ def test_wrong_arguments_are_usage_errors(start, tmp_path, changes):
 
 
 def test_a_method_that_misses_its_share_is_noticed(start, monkeypatch):
+    monkeypatch.setitem(SCOPES, "too_little", ("layer",))
     monkeypatch.setitem(METHODS, "too_little", Method(lambda layers, share, scope: l1_unstructured(layers, share / 2, scope), "too few"))
     with pytest.raises(RuntimeError, match="too_little left"):
         prune_model(load_model(start, torch.float32), "too_little", 0.3, "layer")
@@ -182,7 +186,7 @@ def test_two_to_four_wants_half_and_rows_of_fours(start, tmp_path):
 @pytest.mark.parametrize("method", ["ln_structured", "semi_structured_2_4", "wanda"])
 def test_scope_global_is_refused_where_it_has_no_meaning(start, tmp_path, method):
     more = calibration(tmp_path) if method == "wanda" else {}
-    with pytest.raises(SystemExit, match=f"^error: method {method}, scope global: .* expected scope layer"):
+    with pytest.raises(SystemExit, match=f"^error: scope: global, and {method} ranks .*; expected layer; .* choose l1_unstructured"):
         cut(start, tmp_path / "pruned", method=method, amount=0.5, scope="global", **more)
 
 

@@ -18,7 +18,7 @@ import report
 from lib import markdown_html
 from lib.markdown_text import escape, visible
 from lib.report_language import Language, direction
-from report_run import POINTS, ROOT, TYPES, make_run
+from report_run import POINTS, ROOT, STUDIES, TYPES, make_run, with_studies, without
 
 REQUIREMENTS = yaml.safe_load((ROOT / "report" / "requirements.yaml").read_text(encoding="utf-8"))
 IDS = [f"{part}{number}" for part, last in (("N", 13), ("S", 21), ("P", 8), ("D", 4), ("W", 8)) for number in range(1, last + 1)]
@@ -27,6 +27,9 @@ LANGUAGES, FORMS = ("en", "fa"), ("md", "html")
 REPORTS = list(product(LANGUAGES, FORMS))
 DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫٬", "0123456789.,")
 MARKS = re.compile("[\u200e\u200f\u2067\u2069]")
+
+
+SVG = {"title", "desc", "g", "path", "line", "text"}
 
 
 def write_report(run, *, own_answers=None, own_templates=None):
@@ -44,6 +47,13 @@ def write_report(run, *, own_answers=None, own_templates=None):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("run"), overrides={"seeds": [42, 43]})
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A run with a study of each subject, and its reports."""
+    folder = make_run(tmp_path_factory.mktemp("study"), overrides={"seeds": [42]}, change=with_studies)
+    return folder, write_report(folder)
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +127,9 @@ def test_both_languages_have_the_same_structure(texts):
     """Headings, tables with their rows and columns, references and foldable parts, but for the questions' own texts."""
 
     def outline(html):
+        html = re.sub(r"<svg.*?</svg>", "<svg>", html)  # words of other lengths make other axes
         pieces = re.split(r"<h4>.*?</h4>.*?(?=<a id=|<h2)", html, flags=re.S)  # answers are others' texts
-        return re.findall(r"<(h[1-6]|table|tr|td|th|details)\b", "".join(pieces))
+        return re.findall(r"<(h[1-6]|table|tr|td|th|details|figure|svg)\b", "".join(pieces))
 
     assert outline(texts["en", "html"]) == outline(texts["fa", "html"])
 
@@ -164,12 +175,15 @@ def test_no_figure_is_typed_in_a_template(file):
 def test_words_that_judge_follow_the_test(texts, tmp_path):
     """The same difference is a difference where the test finds one, and none where it does not; what was not expected is said."""
     warning, clear = "Not as expected", texts["en", "md"]
-    assert "higher by 8.0 points (p\u00a0=\u00a00.010)" in clear
+    assert "higher by 8.0 points (p\u00a0=\u00a00.010; adjusted p\u00a0=\u00a00.040)" in clear
     assert warning not in clear
     unclear = write_report(make_run(tmp_path / "unclear", points=POINTS | {"smollm2_tuned": 20.4}, p=0.62))["en", "md"]
     assert "higher by" not in unclear.split("## Warnings")[0].split("### N1")[0]
-    assert "not clearly different (difference 0.4 points, p\u00a0=\u00a00.62)" in unclear
+    assert "not clearly different (difference 0.4 points, p\u00a0=\u00a00.62; adjusted p\u00a0=\u00a01.00)" in unclear
     assert unclear.count(warning) == 3  # tuned, pruned, retuned
+    nearly = write_report(make_run(tmp_path / "nearly", p=0.03))["en", "md"]
+    assert "not clearly different (difference 8.0 points, p\u00a0=\u00a00.030; adjusted p\u00a0=\u00a00.12)" in nearly
+    assert "higher by" not in nearly.split("## Warnings")[0].split("### N1")[0]
 
 
 def test_what_the_run_is_stands_first(texts):
@@ -246,6 +260,105 @@ def test_sources_and_near_duplicates_are_shown(texts):
     assert "| `arman` | holds an entity of type `FAC`, `PRO`, `EVE`, or stands in the dataset more than once | 400 | 500 | 500 |" in text
     assert "stays undecided (400 sentences) and counts as annotating only `PER`, `ORG`, `LOC`" in text
     assert "near-duplicate: <bdi>Ajax 2 Feyenoord 0</bdi>; similarity: <bdi>0&#46;857</bdi>" in text
+
+
+# ------------------------------------------------------------------ studies, pictures, summaries side by side
+
+
+def section(texts, id, language="en"):
+    return re.split(r'<a id="\w+"></a>', texts[language, "md"].split(f'<a id="{id}"></a>')[1])[0]
+
+
+def test_studies_stand_under_their_questions(study):
+    _, texts = study
+    for id, name in (("S11", "precision"), ("S12", "shots"), ("S13", "templates"), ("P5", "pruning")):
+        assert f"**Study `{name}`.**" in section(texts, id) and f"study_{name}.en.svg" in section(texts, id)
+        assert f"study_{name}.fa.svg" in section(texts, id, "fa")
+    assert "Lower: `tuned_int8` (27.9), `tuned_nf4` (25.0)." in section(texts, "S11") and "[S11](#S11)" in section(texts, "S18")
+    assert "`nf4` (bf16, double quantization)" in section(texts, "S11")
+    assert "the same weights, SmolLM2-360M, are prompted in two ways" in section(texts, "S13")
+    assert "at 50\u00a0%, magnitude (L1), tuned again 2.300, Wanda 3.400, magnitude (L1) 5.100." in section(texts, "P8")
+    assert "the intervals do not overlap, and Wanda raises the loss less" in section(texts, "P5")
+    assert "| SmolLM2-360M, pruned | 30\u00a0% | 18.0 [15.0, 21.0] | 2.500 [2.300, 2.700] |" in section(
+        texts, "P5"
+    )  # of no study, in the curve
+    assert "| `a0` | `t2`, `t1` |" in section(texts, "S12")
+    assert not any("presets/study.yaml" in section(texts, id) for id in ("S11", "S12", "S13", "S18", "P5", "P8"))
+
+
+def test_studies_leave_the_assignments_own_findings_alone(study, texts):
+    _, with_study = study
+    for id in ("findings", "S15"):
+        assert not re.search("tuned_int8|pruned_50|shots_1", section(with_study, id))
+    assert section(with_study, "S8") == section(texts, "S8")
+
+
+def test_without_a_study_the_report_says_what_would_measure_it(texts):
+    for id in ("S11", "S12", "S13", "S18", "S21", "P5", "P8"):
+        for language in LANGUAGES:
+            assert "`presets/study.yaml`" in section(texts, id, language)
+
+
+def test_wanda_is_judged_by_the_intervals(study, tmp_path):
+    copy = shutil.copytree(study[0], tmp_path / "run", ignore=shutil.ignore_patterns("report"))
+    for value, words in ((5.0, "so they do not separate the two"), (9.0, "Wanda raises the loss more")):
+        loss = {"value": value, "low": value - 0.2, "high": value + 0.2, "tokens": 700, "pairs": 24}
+        (copy / "summarization" / "systems" / "wanda_50" / "validation_loss.json").write_text(json.dumps(loss), encoding="utf-8")
+        assert words in section(write_report(copy), "P5")
+
+
+def test_pictures_are_drawn_into_the_page_and_beside_the_markdown(study):
+    folder, texts = study
+    names = ["scores", *(f"study_{name}" for name in STUDIES)]
+    for language in LANGUAGES:
+        page = Page(texts[language, "html"])
+        pictures = [attributes for tag, attributes in page.elements if tag == "svg"]
+        assert [picture["role"] for picture in pictures] == ["img"] * len(names)
+        ids = {attributes.get("id") for _, attributes in page.elements}
+        assert all(set(picture["aria-labelledby"].split()) <= ids for picture in pictures)
+        shown = re.findall(r"!\[([^]]+)\]\((figures/\w+\.\w+\.svg)\)", texts[language, "md"])
+        assert sorted(path for _, path in shown) == sorted(f"figures/{name}.{language}.svg" for name in names)
+        assert all(title and (folder / "report" / path).is_file() for title, path in shown)
+    assert sorted(path.name for path in (folder / "report" / "figures").iterdir()) == sorted(
+        f"{n}.{c}.svg" for n in names for c in LANGUAGES
+    )
+
+
+def test_equal_runs_have_equal_pictures(study, tmp_path):
+    folder = make_run(tmp_path, overrides={"seeds": [42]}, change=with_studies)
+    write_report(folder)
+    for path in (study[0] / "report" / "figures").iterdir():
+        assert path.read_bytes() == (folder / "report" / "figures" / path.name).read_bytes()
+
+
+def test_summaries_are_marked_where_the_reference_says_the_same(tmp_path):
+    texts = write_report(make_run(tmp_path, predictions="In Elmbridge OPENS its <old> library; a library again."))
+    assert "In <b>Elmbridge OPENS its &lt;old&gt; library</b>; a <b>library again</b>." in section(texts, "S15")
+    assert '<mark class="shared">Elmbridge OPENS its &lt;old&gt; library</mark>' in texts["fa", "html"]
+
+
+def test_the_shots_of_the_prompt_are_shown(texts):
+    assert "<summary>Example 3 (t2)</summary>" in section(texts, "S7") and section(texts, "S7").count("old library again. Readers") == 3
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        ["llama_zero_shot", "llama_few_shot"],
+        ["smollm2_base"],
+        ["smollm2_pruned"],
+        ["smollm2_tuned", "smollm2_base", "llama_few_shot"],
+        ["smollm2_tuned", "smollm2_base", "llama_zero_shot", "llama_few_shot"],
+        ["lead3"],
+    ],
+    ids=" ".join,
+)
+def test_a_run_without_some_systems_says_so(tmp_path, gone):
+    texts = write_report(make_run(tmp_path, overrides={"seeds": [42]}, change=without(*gone)))
+    for language, form in REPORTS:
+        assert re.findall(r'<a id="([NSPDW]\d+)">', texts[language, form]) == IDS
+    if gone != ["lead3"]:
+        assert f"This run has no `{gone[0]}`" in texts["en", "md"] and f"این اجرا `{gone[0]}`" in texts["fa", "md"]
 
 
 # ------------------------------------------------------------------ answers and templates of the student's own
@@ -342,7 +455,8 @@ def test_figures_in_both_languages():
         "۲٫۵\u00a0دقیقه",
     ]
     assert [english.p_value(0.0001), english.p_value(0.0123)] == ["p\u00a0&lt;\u00a00.001", "p\u00a0=\u00a00.012"]
-    assert english.difference(-2.0, 0.04) == "lower by 2.0 points (p\u00a0=\u00a00.040)"
+    assert english.difference(-2.0, 0.04) == "lower by 2.0 points (adjusted p\u00a0=\u00a00.040)"
+    assert english.difference(-2.0, 0.01, 0.06).startswith("not clearly different (difference 2.0 points, p\u00a0=\u00a00.010; adjusted")
 
 
 # ------------------------------------------------------------------ what is missing
@@ -382,6 +496,10 @@ def test_a_missing_file_is_named_and_nothing_is_written(run, tmp_path, capsys):
         ("ner/variants/as_downloaded/metrics.json", "test_unseen.seen"),
         ("ner/seeds/43/metrics.json", "test.overall.f1"),
         ("ner/audit.json", "subwords"),
+        ("summarization/qualities.json", "reference.faithful_entities"),
+        ("summarization/systems/smollm2_pruned/storage.json", "bitmask_bytes"),
+        ("summarization/systems/lead3/scores.json", "truncated.references"),
+        ("summarization/systems/smollm2_tuned/training.json", "best_step"),
     ],
 )
 def test_a_missing_key_is_named_and_nothing_is_written(run, tmp_path, file, key):

@@ -5,9 +5,12 @@ import json
 
 import bert_score
 import pytest
+from bert_score.utils import get_bert_embedding
 from rouge_score.rouge_scorer import RougeScorer
 
 import lead
+import lib.bertscore
+import lib.rouge
 import score
 import summ_split
 from lib.bertscore import BERTSCORE
@@ -21,54 +24,134 @@ SUMMARIES = [
     ("The bridge is closed for repairs this winter.", "A bridge closes."),
     ("It snowed.", "It snowed all winter.\nTrains were late."),
 ]
+OTHERS = ["Readers came to the old library.", "A long bridge closes its gates, and the river rises under it.", "Trains were late."]
+
+
+def run_all(folder, systems, references, **changes):
+    """{system: (its scores, its rows by article)} of {system: predictions}."""
+    for system, predictions in systems.items():
+        rows = [{"id": f"0{n}", "prediction": text, "reference": references[n]} for n, text in enumerate(predictions)]
+        (folder / system).mkdir(parents=True, exist_ok=True)
+        write_jsonl(folder / system / "predictions.jsonl", rows)
+    arguments = {"systems_folder": folder, "systems": list(systems), "stemmer": True, "bertscore_model": tiny("bert")}
+    arguments |= {"bertscore_name": "tiny", "bertscore_layer": 2, "bertscore_batch_size": 2, "seed": 42}
+    score.main(command_line(arguments | changes))
+    return {system: written(folder / system) for system in systems}
+
+
+def written(folder):
+    with open(folder / "scores_by_article.csv", encoding="utf-8") as file:
+        return json.loads((folder / "scores.json").read_text()), list(csv.DictReader(file))
 
 
 def run(folder, summaries, **changes):
-    rows = [{"id": f"0{n}", "prediction": prediction, "reference": reference} for n, (prediction, reference) in enumerate(summaries)]
-    write_jsonl(folder / "predictions.jsonl", rows)
-    outputs = {"scores": folder / "scores.json", "by_article": folder / "scores.csv"}
-    arguments = {"predictions": folder / "predictions.jsonl", "stemmer": True, "bertscore_model": tiny("bert"), "bertscore_name": "tiny"}
-    arguments |= {"bertscore_layer": 2, "bertscore_batch_size": 2, "seed": 42}
-    score.main(command_line(arguments | outputs | changes))
-    with open(outputs["by_article"], encoding="utf-8") as file:
-        return json.loads(outputs["scores"].read_text()), list(csv.DictReader(file))
+    """Scores and rows by article of one system, from its pairs of prediction and reference."""
+    predictions, references = zip(*summaries, strict=True) if summaries else ([], [])
+    return run_all(folder, {"system": predictions}, references, **changes)["system"]
 
 
-def test_scores_equal_the_libraries_called_directly(tmp_path):
-    scores, by_article = run(tmp_path, SUMMARIES)
+@pytest.mark.parametrize("stemmer", [True, False])
+def test_rouge_equals_the_library_called_directly(tmp_path, stemmer):
+    scores, _ = run(tmp_path, SUMMARIES, stemmer=stemmer)
     predictions, references = zip(*SUMMARIES, strict=True)
-    scorer = RougeScorer(list(ROUGE), use_stemmer=True)
+    scorer = RougeScorer(list(ROUGE), use_stemmer=stemmer)
     # these texts have one sentence a line once their two-sentence prediction is split
     split = [text.replace(". ", ".\n") for text in predictions]
     direct = [scorer.score(reference, text) for reference, text in zip(references, split, strict=True)]
     for metric in ROUGE:
         assert scores[metric]["value"] == pytest.approx(100 * sum(row[metric].fmeasure for row in direct) / 3, abs=1e-4)
-    columns = bert_score.score(list(predictions), list(references), model_type=str(tiny("bert")), num_layers=2)
-    for metric, column in zip(BERTSCORE, columns, strict=True):
-        assert [float(row[metric]) for row in by_article] == pytest.approx([100 * value for value in column.tolist()], abs=1e-4)
-        assert scores[metric]["low"] <= scores[metric]["value"] <= scores[metric]["high"]
-    assert [row["id"] for row in by_article] == ["00", "01", "02"]
+
+
+@pytest.mark.parametrize("idf", [False, True])
+@pytest.mark.parametrize("in_memory", [1000, 4])
+def test_bertscore_equals_the_library_called_directly(tmp_path, monkeypatch, idf, in_memory):
+    """For each of several systems, whose references are embedded once, in one chunk of articles or in several."""
+    monkeypatch.setattr(lib.bertscore, "TEXTS", in_memory)
+    predictions, references = zip(*SUMMARIES, strict=True)
+    systems = {"one": predictions, "two": OTHERS, "same": predictions}
+    found = run_all(tmp_path, systems, references, bertscore_idf=idf)
+    for system, texts in systems.items():
+        scores, by_article = found[system]
+        columns = bert_score.score(list(texts), list(references), model_type=str(tiny("bert")), num_layers=2, idf=idf)
+        for metric, column in zip(BERTSCORE, columns, strict=True):
+            assert [float(row[metric]) for row in by_article] == pytest.approx([100 * value for value in column.tolist()], abs=1e-4)
+            assert scores[metric]["low"] <= scores[metric]["value"] <= scores[metric]["high"]
+        assert [row["id"] for row in by_article] == ["00", "01", "02"]
+    assert found["same"] == found["one"]
+
+
+def test_a_text_is_embedded_once(tmp_path, monkeypatch):
+    embedded = []
+
+    def spied(texts, *arguments, **options):
+        embedded.extend(texts)
+        return get_bert_embedding(texts, *arguments, **options)
+
+    monkeypatch.setattr(lib.bertscore, "get_bert_embedding", spied)
+    predictions, references = zip(*SUMMARIES, strict=True)
+    run_all(tmp_path, {"one": predictions, "two": OTHERS, "same": predictions}, references)
+    assert sorted(embedded) == sorted({*predictions, *references, *OTHERS})
 
 
 def test_empty_texts_score_0_and_are_counted(tmp_path):
     scores, by_article = run(tmp_path, [*SUMMARIES, ("", "A reference."), (" \n", "A reference."), ("A summary.", "")])
-    full, _ = run(tmp_path, SUMMARIES)
+    full, _ = run(tmp_path / "full", SUMMARIES)
     assert (scores["n"], scores["empty_predictions"], scores["empty_references"]) == (6, 2, 1)
     for metric in (*ROUGE, *BERTSCORE):
         assert [float(row[metric]) for row in by_article[3:]] == [0, 0, 0]
         assert scores[metric]["value"] == pytest.approx(full[metric]["value"] / 2, abs=1e-4)
 
 
-def test_a_system_that_says_nothing_is_scored(tmp_path):
-    scores, _ = run(tmp_path, [("", "A reference."), ("", "Another.")])
+@pytest.mark.parametrize("idf", [False, True])
+def test_a_system_that_says_nothing_is_scored(tmp_path, idf):
+    scores, _ = run(tmp_path, [("", "A reference."), ("", "Another.")], bertscore_idf=idf)
     assert all(scores[metric] == {"value": 0, "low": 0, "high": 0} for metric in (*ROUGE, *BERTSCORE))
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "متن فارسی", "中文", "\u200c\u200c", "!!!", "word " * 3000])
+def test_references_of_which_none_is_there_are_scored(tmp_path):
+    scores, _ = run(tmp_path, [("A summary.", ""), ("Another.", " ")], bertscore_idf=True)
+    assert scores["empty_references"] == 2
+    assert all(scores[metric]["value"] == 0 for metric in (*ROUGE, *BERTSCORE))
+
+
+def test_tokens_that_all_references_share_weigh_nothing_and_are_no_error(tmp_path):
+    _, rows = run(tmp_path, [("A summary.", "The same."), ("The same.", "The same.")], bertscore_idf=True)
+    assert all(float(row[metric]) == 0 for row in rows for metric in ("bertscore_recall", "bertscore_f1"))
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert('1')</script>", "<p class=x>", "متن فارسی", "中文", "\u200c\u200c", "!!!", "\u0000", "😀", "word " * 3000]
+)
 def test_any_text_is_scored(tmp_path, text):
-    scores, _ = run(tmp_path, [(text, "A plain reference."), ("A plain summary.", text)])
-    assert scores["n"] == 2
-    assert scores["references_without_rouge_words"] == (0 if text.isascii() and any(map(str.isalpha, text)) else 1)
+    scores, _ = run(tmp_path, [(text, "A plain reference."), ("A plain summary.", text), (text, text)])
+    assert scores["n"] == 3
+    assert scores["references_without_rouge_words"] == (0 if text.isascii() and any(map(str.isalpha, text)) else 2)
+
+
+def test_texts_longer_than_the_encoder_reads_are_counted(tmp_path):
+    long, fits = "word " * 200, "word " * 127  # the tiny tokenizer has a token a letter, and two for the ends: 510 with 127 words
+    systems = {"long": [long, "A summary.", long], "short": ["A summary.", fits, ""]}
+    found = run_all(tmp_path, systems, [long, "A reference.", "A reference."])
+    assert found["long"][0]["truncated"] == {"predictions": 2, "references": 1}
+    assert found["short"][0]["truncated"] == {"predictions": 0, "references": 1}
+
+
+def test_a_text_of_100_000_words_is_scored(tmp_path):
+    long = " ".join(f"word{n % 1000}" for n in range(100_000))
+    scores, by_article = run(tmp_path, [(long, "A plain word7."), ("A plain word7.", long), ("It snowed.", "It snowed.")])
+    assert scores["truncated"] == {"predictions": 1, "references": 1}
+    assert scores["pairs_cut_for_rouge"] == 0
+    assert float(by_article[0]["rouge1"]) == pytest.approx(100 * 2 / 100_003, rel=1e-6)
+    assert float(by_article[2]["rouge1"]) == 100
+
+
+def test_of_two_long_texts_the_rest_is_cut_and_counted(monkeypatch):
+    monkeypatch.setattr(lib.rouge, "LONGEST", 4)
+    predictions = {"both": ["one two three four. Five six seven eight"], "one": ["one two three"]}
+    scores, _, cut = rouge(predictions, ["one two three four nine ten eleven twelve"], stemmer=False)
+    assert cut == {"both": 1, "one": 0}
+    assert scores["both"]["rougeL"] == [100]
+    assert scores["one"]["rouge1"] == [pytest.approx(100 * 2 * 3 / (3 + 8))]
 
 
 def test_options_and_versions_are_recorded(tmp_path):
@@ -76,13 +159,39 @@ def test_options_and_versions_are_recorded(tmp_path):
     assert scores["options"]["rouge"]["stemmer"] is False
     assert scores["options"]["bertscore"] == {"model": "tiny", "layer": 2, "idf": True, "rescaled": False}
     assert scores["versions"]["rouge_score"] == "0.1.2"
-    assert scores["rouge1"] != run(tmp_path, [("A library opens.", "Libraries opened."), *SUMMARIES])[0]["rouge1"]
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [({"reference": "Another."}, 2), ({"id": "x"}, 2), (None, 3)],
+    ids=["another reference", "another id", "a row less"],
+)
+def test_systems_that_summarized_other_articles_are_refused(tmp_path, change, line):
+    predictions, references = zip(*SUMMARIES, strict=True)
+    run_all(tmp_path, {"one": predictions, "two": OTHERS}, references)
+    before = (tmp_path / "one" / "scores.json").read_bytes()
+    rows = read_jsonl(tmp_path / "two" / "predictions.jsonl")
+    rows = rows[:2] if change is None else [rows[0], rows[1] | change, rows[2]]
+    write_jsonl(tmp_path / "two" / "predictions.jsonl", rows)
+    arguments = {"systems_folder": tmp_path, "systems": ["one", "two"], "bertscore_model": tiny("bert"), "bertscore_name": "tiny"}
+    arguments |= {"bertscore_layer": 2, "bertscore_batch_size": 2, "seed": 1}
+    with pytest.raises(SystemExit, match=f"two/predictions.jsonl: line {line} differs in id or reference"):
+        score.main(command_line(arguments))
+    assert (tmp_path / "one" / "scores.json").read_bytes() == before
+
+
+def test_a_row_without_its_summary_is_named(tmp_path):
+    (tmp_path / "one").mkdir()
+    write_jsonl(tmp_path / "one" / "predictions.jsonl", [{"id": "a", "reference": "x"}])
+    arguments = {"systems_folder": tmp_path, "systems": ["one"], "bertscore_model": tiny("bert"), "bertscore_name": "tiny"}
+    with pytest.raises(SystemExit, match="line 1 has no prediction"):
+        score.main(command_line(arguments | {"bertscore_layer": 2, "bertscore_batch_size": 2, "seed": 1}))
 
 
 def test_a_layer_that_the_model_lacks_is_named(tmp_path):
     with pytest.raises(SystemExit, match="summarization.bertscore.layer: found 17"):
         run(tmp_path, SUMMARIES, bertscore_layer=17)
-    assert not (tmp_path / "scores.json").exists()
+    assert [path.name for path in (tmp_path / "system").iterdir()] == ["predictions.jsonl"]
 
 
 def test_no_predictions_is_an_error(tmp_path):
@@ -124,8 +233,8 @@ def test_lead_3_on_real_articles_scores_what_it_is_known_to_score(tmp_path, real
     arguments = {"dataset": real_data / "cnn_dailymail", "config": "3.0.0", "columns": json.dumps(columns), "min_words": 1, "seed": 42}
     summ_split.main(command_line(arguments | {"sizes": '{"train": 10, "validation": 10, "test": 500}'} | outputs))
     rows = run_lead(tmp_path, read_parquet(outputs["test"], ["id", "article", "reference"]), 3)
-    scores, _ = rouge([row["prediction"] for row in rows], [row["reference"] for row in rows], stemmer=True)
-    means = [sum(scores[metric]) / len(rows) for metric in ROUGE]
+    scores, _, _ = rouge({"lead3": [row["prediction"] for row in rows]}, [row["reference"] for row in rows], stemmer=True)
+    means = [sum(scores["lead3"][metric]) / len(rows) for metric in ROUGE]
     assert len(rows) == 500
     assert means == pytest.approx([30.2, 11.9, 20.7, 26.8], abs=0.5)
 

@@ -6,7 +6,7 @@ import pytest
 
 from lib import shots
 from lib.program import InputError
-from lib.shots import BY_ARTICLE, SELECTIONS, Index, choose, words
+from lib.shots import BY_ARTICLE, SELECTIONS, Index, choose, refuse_seen, words
 from summarizing import pairs
 
 
@@ -125,8 +125,19 @@ def test_random_draws_what_it_always_drew():
 def test_a_pair_that_stands_in_test_is_refused_whatever_the_article_it_is_shown_to(selection, key):
     train = [row(f"train{n}", f"The council of town {n} met again today to speak of roads and bridges and schools.") for n in range(3)]
     test = [row("test0", "Town 0."), row("test1", "Town 1.") | {key: train[1][key]}]
+    number = 1 if selection in BY_ARTICLE else 3  # that of the second article only, or all
     with pytest.raises(InputError, match=f"the {key} .* stands in test as well"):
-        ids(selection, 1 if selection in BY_ARTICLE else 3, train, test)  # that of the second article only, or all
+        refuse_seen([shot for own in choose(train, test, number, selection, 42) for shot in own], test, 0.8, 5)
+
+
+def test_a_shot_that_is_nearly_a_test_article_is_refused():
+    story = "A storm came over the coast at night, and the harbour of the old town was closed until the morning."
+    train = [row("other", "Town 1."), row("copy", f"Updated: {story}")]
+    test = [row("test0", "Town 0."), row("test1", story)]
+    with pytest.raises(InputError, match="nearly the same as 'test1' of test.*summarization.near_duplicates"):
+        refuse_seen(train, test, 0.8, 5)
+    refuse_seen(train[:1], test, 0.8, 5)
+    refuse_seen(train, test, 1, 5)
 
 
 @pytest.mark.parametrize("selection", SELECTIONS)

@@ -23,6 +23,8 @@ def run(tmp_path):
     folder = make_run(tmp_path / "results" / "made_up", overrides={"seeds": [42, 43]})
     for name in ("report.en.md", "report.en.html", "report.fa.md", "report.fa.html"):
         write_text(folder / "report" / name, f"the report, {name}")
+    for name in ("scores.en.svg", "scores.fa.svg"):
+        write_text(folder / "report" / "figures" / name, "<svg/>")
     write_text(folder / "summarization" / "systems" / "smollm2_tuned" / "model" / "model.safetensors", "weights")
     write_text(folder / "summarization" / "systems" / "smollm2_tuned" / "model" / "config.json", "{}")
     write_text(folder / "ner" / "seeds" / "43" / "model" / "config.json", "{}")

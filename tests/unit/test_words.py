@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.cleaning import remove_invisible
+from lib.letters import remove_invisible
 from lib.words import words
 
 SIGNS = [*"aZñ9۵.٫٬,:/-'’&_ \n«»؟،یک@hnt", *"\u200c\u200d\u200b\u200f\u00ad\ufeff\u0301\u064b\ufe0f", *"👍🏽🇮🇷"]

@@ -16,6 +16,8 @@ TEMPLATE = Path(__file__).parents[2] / "prompts" / "plain.yaml"
 TRAINING = {
     "precision": "fp32",
     "max_length": 200,
+    "packing": False,
+    "lora": None,
     "num_train_epochs": 3,
     "per_device_train_batch_size": 4,
     "per_device_eval_batch_size": 4,
@@ -30,9 +32,9 @@ TRAINING = {
 }
 
 
-def make_start(folder, dtype=torch.bfloat16):
-    """A random Llama whose weights are stored in `dtype`."""
-    make("llama", folder, seed=1)
+def make_start(folder, dtype=torch.bfloat16, **shape):
+    """A random Llama whose weights are stored in `dtype`; `shape` overrides arguments of its config."""
+    make("llama", folder, seed=1, **shape)
     AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).save_pretrained(folder)
     return folder
 

@@ -1,10 +1,12 @@
 """Dry runs: what every preset plans, what is refused before any job starts; and the house style."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from runs import ROOT, planned, snakemake
 
@@ -12,9 +14,12 @@ PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml")
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
 CHAIN = {
     "fetch", "provenance", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
-    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity", "score",
-    "compare_systems", "report",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "gather_predictions", "finetune", "prune", "sparsity", "compress",
+    "score", "compare_systems", "qualities", "report",
 }  # fmt: skip
+
+
+PRUNED = {"kind": "prune", "parent": "smollm2_tuned", "method": "l1_unstructured", "amount_of": "prunable", "scope": "layer"}
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda name: name or "config.yaml")
@@ -23,7 +28,7 @@ def test_every_preset_plans_the_whole_chain(project, preset):
     assert run.returncode == 0, run.stdout[-3000:]
     jobs = planned(run.stdout)
     assert set(jobs) >= CHAIN, CHAIN - set(jobs)
-    assert (jobs["finetune"], jobs["prune"], jobs["generate"]) == (3, 1, 7)
+    assert (jobs["finetune"], jobs["prune"], jobs["generate"], jobs["score"]) == (3, 1, 7, 1)
 
 
 def test_the_study_of_taggers_adds_to_any_preset(project):
@@ -40,6 +45,56 @@ def test_every_trained_model_repeats_for_each_further_seed(project):
     jobs = planned(run.stdout)
     assert (jobs["ner_train"], jobs["ner_clean"], jobs["finetune"], jobs["prune"]) == (3, 1, 9, 3)
     assert jobs["generate"] == 7 + 2 * 4, "systems that are only prompted do not depend on the training seed"
+    assert jobs["score"] == 1, "all systems of all seeds are scored together"
+
+
+def test_a_thousand_systems_make_command_lines_that_a_shell_takes(project):
+    """Linux gives one argument, such as the command of `bash -c`, 128 KiB."""
+    systems = {
+        f"smollm2_pruned_and_retuned_at_{amount:03}": {"kind": "finetune", "parent": f"smollm2_pruned_at_amount_{amount:03}"}
+        for amount in range(500)
+    } | {f"smollm2_pruned_at_amount_{amount:03}": PRUNED | {"amount": (amount + 1) / 600} for amount in range(500)}
+    sweep = {"baseline": "smollm2_tuned", "systems": list(systems), "axis": "amount"}
+    text = yaml.safe_dump({"summarization": {"systems": systems, "studies": {"sweep": sweep}}})
+    (project / "sweep.yaml").write_text(text)
+    tables = [f"results/smoke/summarization/{name}" for name in ("comparison.csv", "studies/sweep.csv", "qualities.json")]
+    run = snakemake(project, "-n", "-p", "--configfile", "presets/smoke.yaml", "sweep.yaml", "--", *tables)
+    assert run.returncode == 0, run.stdout[-3000:]
+    commands = re.findall("python scripts/(score|compare_systems|qualities).py(.*)", run.stdout)
+    assert [name for name, _ in commands].count("compare_systems") == 2
+    assert {name for name, _ in commands} == {"score", "compare_systems", "qualities"}
+    assert max(len(options) for _, options in commands) < 100 * 1024
+
+
+def test_the_number_of_processes_of_fine_tuning_is_a_resource(project):
+    more = ["-n", "-p", "--set-resources", "finetune:processes=4", "--configfile", "presets/smoke.yaml"]
+    run = snakemake(project, *more, "--", "results/smoke/summarization/systems/smollm2_tuned/model")
+    assert run.returncode == 0, run.stdout[-3000:]
+    (command,) = re.findall(r"finetune\.py .*?--processes (\d+)", run.stdout, re.S)
+    assert command == "4"
+
+
+SHARDS = {"config": ([], "summarization: {generation: {shards: 3}}\n"), "command line": (["--set-scatter", "generation=3"], "")}
+
+
+@pytest.mark.parametrize("way", SHARDS)
+def test_the_test_articles_are_divided_among_jobs(project, way):
+    options, text = SHARDS[way]
+    (project / "shards.yaml").write_text(text or "{}\n")
+    target = "results/smoke/summarization/systems/smollm2_base/predictions.jsonl"
+    run = snakemake(project, "-n", "-p", "--configfile", "presets/smoke.yaml", "shards.yaml", *options, "--", target)
+    assert run.returncode == 0, run.stdout[-3000:]
+    jobs = planned(run.stdout)
+    assert (jobs["generate"], jobs["gather_predictions"]) == (3, 1)
+    assert sorted(re.findall(r"--shard (\S+)", run.stdout)) == ["1-of-3", "2-of-3", "3-of-3"]
+
+
+def test_a_system_may_have_another_prompt_than_its_model(project):
+    (project / "plain.yaml").write_text("summarization: {systems: {smollm2_base: {prompt: plain}}}\n")
+    target = "results/smoke/summarization/systems/smollm2_base/predictions.jsonl"
+    for files, template in ((["presets/smoke.yaml"], "chat"), (["presets/smoke.yaml", "plain.yaml"], "plain")):
+        run = snakemake(project, "-n", "-p", "--configfile", *files, "--", target)
+        assert f"--template prompts/{template}.yaml" in run.stdout, run.stdout[-3000:]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import zipfile
 
 import pandas as pd
@@ -137,9 +138,32 @@ def test_every_system_has_its_files(results, system):
     scores = read(folder / "scores.json")
     assert all(is_interval(scores[name]) for name in SCORES)
     assert scores["n"] == len(test)
-    assert read(folder / "speed.json")["seconds"] >= 0
+    assert set(scores["truncated"]) == {"predictions", "references"}
+    speed = read(folder / "speed.json")
+    assert speed["seconds"] >= 0
+    assert speed["shards"] == (None if system == "lead3" else 1)
+    if system != "lead3":
+        assert read(folder / "generation.json")["template_version"] >= 1
     assert (folder / "model").is_dir() == (system in TUNED + SPARSE)
     assert (folder / "sparsity.csv").exists() == (system in SPARSE)
+
+
+def test_a_shard_that_died_costs_itself_only_and_shards_change_no_summary(smoke, tmp_path):
+    folder, system = tmp_path / "copy", "results/smoke/summarization/systems/smollm2_base"
+    shutil.copytree(smoke, folder, symlinks=True)
+    (folder / "fp32.yaml").write_text("summarization: {systems: {smollm2_base: {precision: fp32}}}\n")
+    options = ["--cores", "2", "--configfile", "presets/smoke.yaml", "fp32.yaml"]
+    run = snakemake(folder, *options, "--", f"{system}/predictions.jsonl")
+    assert run.returncode == 0, run.stdout[-3000:]
+    whole = {name: (folder / system / name).read_bytes() for name in ("predictions.jsonl", "generation.json")}
+    options += ["--set-scatter", "generation=3"]
+    run = snakemake(folder, *options, "--notemp", "--", f"{system}/predictions.2-of-3.jsonl")  # the one that ended before the others died
+    assert run.returncode == 0, run.stdout[-3000:]
+    run = snakemake(folder, *options, "--", f"{system}/predictions.jsonl")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert sorted(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", run.stdout, re.M)) == ["gather_predictions", "generate", "generate"]
+    assert whole == {name: (folder / system / name).read_bytes() for name in whole}
+    assert not list((folder / system).glob("*-of-*"))
 
 
 @pytest.mark.parametrize("system", SPARSE)
@@ -154,6 +178,27 @@ def test_thirty_percent_of_the_prunable_weights_are_zero(results, system):
 def test_comparison_names_every_system(results):
     table = pd.read_csv(results / "summarization" / "comparison.csv")
     assert list(table.system) == SYSTEMS
+    studied = {"smollm2_pruned", "smollm2_retuned"}
+    holm = table.set_index("system").filter(regex="^rouge1_holm_")
+    assert set(holm.index[holm.notna().any(axis=1)]) == set(SYSTEMS) - studied
+    assert table.set_index("system").loc["smollm2_retuned", "rouge1_p_smollm2_pruned"] <= 1
+
+
+def test_a_study_has_its_table(results):
+    table = pd.read_csv(results / "summarization" / "studies" / "again.csv", index_col="system")
+    assert list(table.index) == ["smollm2_tuned", "smollm2_pruned", "smollm2_retuned"]
+    assert table["bertscore_f1_holm_smollm2_tuned"].notna().tolist() == [False, True, True]
+    assert not [column for column in table.columns if column.endswith("_smollm2_pruned")]
+
+
+def test_qualities_of_every_system_and_of_the_references(results):
+    qualities = read(results / "summarization" / "qualities.json")
+    assert list(qualities["systems"]) == SYSTEMS
+    assert qualities["entity_types"] == ["PER", "ORG", "LOC"]
+    for block in (qualities["reference"], *qualities["systems"].values()):
+        assert block["counts"]["summaries"] == 6
+        assert is_interval(block["words"])
+    assert qualities["systems"]["lead3"]["novel_trigrams"]["value"] == 0
 
 
 def test_resolved_configuration_and_provenance(results):
@@ -188,6 +233,24 @@ def test_two_runs_side_by_side(smoke):
     run = snakemake(smoke, *options, "left=smoke", "right=full", "--show-failed-logs", "--", "compare")
     assert run.returncode != 0
     assert "error: --right: there is no finished run full in results; found smoke; name one of them" in run.stdout
+
+
+def test_sizes_without_zeros(results):
+    for system in SPARSE:
+        storage = read(results / "summarization" / "systems" / system / "storage.json")
+        assert storage["bitmask_bytes"] < storage["dense_bytes"]
+        assert storage["packed"]["zeros"] / storage["packed"]["weights"] == pytest.approx(0.3, abs=0.005)
+
+
+@pytest.mark.parametrize("system", ["smollm2_pruned", "llama_zero_shot"])
+def test_the_validation_loss_of_any_model_can_be_asked_for(smoke, results, system):
+    path = results / "summarization" / "systems" / system / "validation_loss.json"
+    run = snakemake(smoke, "--cores", "2", "--configfile", "presets/smoke.yaml", "--", str(path.relative_to(smoke)))
+    assert run.returncode == 0, run.stdout[-3000:]
+    loss = read(path)
+    assert set(loss) == {"value", "low", "high", "tokens", "pairs"}
+    assert is_interval({key: loss[key] for key in ("value", "low", "high")})
+    assert loss["pairs"] == 6
 
 
 def test_the_archive(smoke):
