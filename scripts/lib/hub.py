@@ -27,6 +27,11 @@ FAILURES = (httpx2.HTTPError, OSError)
 NO_HUB = (json.JSONDecodeError, httpx2.InvalidURL, httpx2.UnsupportedProtocol)
 WAITS = (1, 2, 4, 8, 16)  # seconds before another attempt
 SECONDS_BETWEEN_REPORTS = 10
+WAYS_OUT = {  # by status
+    401: "set HF_TOKEN to a token that is valid, or unset it; `hf auth logout` forgets a stored one",
+    403: "set HF_TOKEN to a token with the right to read gated repositories that its account may read",
+    429: "wait some minutes and run again: what has arrived is kept; with a token (HF_TOKEN) the hub allows more",
+}
 
 
 class WrongBytes(Exception):
@@ -118,13 +123,6 @@ def _explained(repository, revision, kind, key):
             f"{key}: {repository} could not be downloaded ({_cause(error)}); expected access to {_endpoint()}; "
             + WAYS_OUT.get(status, "check the network or HF_ENDPOINT, and run again: what has arrived is kept")
         ) from error
-
-
-WAYS_OUT = {
-    401: "set HF_TOKEN to a token that is valid, or unset it; `hf auth logout` forgets a stored one",
-    403: "set HF_TOKEN to a token with the right to read gated repositories that its account may read",
-    429: "wait some minutes and run again: what has arrived is kept; with a token (HF_TOKEN) the hub allows more",
-}
 
 
 def _check_token():
