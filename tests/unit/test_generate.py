@@ -168,9 +168,8 @@ def test_every_precision_loads_and_generates_on_whatever_device_there_is(precisi
 
 
 def test_double_quantization_stores_less(tmp_path):
-    random_models.make(
-        "llama", tmp_path / "wide", seed=1, hidden_size=512, intermediate_size=2048
-    )  # what it adds is made up for by large layers only
+    """In large layers, which make up for what it adds."""
+    random_models.make("llama", tmp_path / "wide", seed=1, hidden_size=512, intermediate_size=2048)
     single, double = (bytes_stored(load_for_generation(tmp_path / "wide", "nf4", double)[0]) for double in (False, True))
     assert double < single
 
