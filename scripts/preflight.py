@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -126,23 +127,25 @@ def check_writable(folders):
 
 
 def check_access(assets):
-    """assets: [{"key", "folder", "entry"}]; those of the hub that are not there yet are asked for, and nothing is downloaded."""
+    """assets: [{"key", "kind", "folder", "entry"}]; those of the hub that are not there yet are asked for, and nothing is downloaded."""
     missing = [asset for asset in assets if not Path(asset["folder"]).exists()]
-    for asset in missing:
-        entry, name = asset["entry"], f"{asset['key']}"
-        if entry["source"] != "hub":
-            yield Check(name, OK, f"to be fetched, source {entry['source']}")
-            continue
-        from lib.hub import accessible  # talks to the hub, and nothing else here does
-
-        try:
-            commit = accessible(entry["repository"], entry["revision"], asset["kind"], asset["key"])
-        except InputError as error:
-            yield Check(name, FAILED, str(error).removeprefix(f"{asset['key']}: "))
-        else:
-            yield Check(name, OK, f"{entry['repository']} can be read, at {commit[:8]}")
     if assets and not missing:
         yield Check("assets", NOTE, f"all {len(assets)} are fetched")
+    with ThreadPoolExecutor() as pool:  # at once, since a hub that does not answer is waited for
+        yield from pool.map(check_asset, missing)
+
+
+def check_asset(asset):
+    entry, key = asset["entry"], asset["key"]
+    if entry["source"] != "hub":
+        return Check(key, OK, f"to be fetched, source {entry['source']}")
+    from lib.hub import accessible  # talks to the hub, and nothing else here does
+
+    try:
+        commit = accessible(entry["repository"], entry["revision"], asset["kind"], key)
+    except InputError as error:
+        return Check(key, FAILED, str(error).removeprefix(f"{key}: "))
+    return Check(key, OK, f"{entry['repository']} can be read, at {commit[:8]}")
 
 
 def duration(expected):

@@ -1,7 +1,13 @@
-"""Downloads from the Hugging Face hub, or from the mirror that HF_ENDPOINT names."""
+"""Downloads from the Hugging Face hub, or from the mirror that HF_ENDPOINT names.
+
+The library's own snapshot_download throws the part of a file away when it is stopped or killed, and fetches large files by a second
+protocol (Xet) that mirrors do not speak. Here each file is one plain request, whose part stays until the rest has come.
+"""
 
 import hashlib
+import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -12,14 +18,20 @@ from pathlib import Path
 import httpx2
 import huggingface_hub
 from huggingface_hub import errors
+from huggingface_hub.utils import WeakFileLock, build_hf_headers, get_session, hf_raise_for_status, parse_ratelimit_headers
 
 from lib.asset_files import belongs_to_model, sha256
 from lib.program import InputError, one_line, progress
 
-# the library raises a bare OSError where the size of a file is not the announced one
-FAILURES = (httpx2.HTTPError, errors.XetDownloadError, OSError)
+FAILURES = (httpx2.HTTPError, OSError)
+NO_HUB = (json.JSONDecodeError, httpx2.InvalidURL, httpx2.UnsupportedProtocol)
 WAITS = (1, 2, 4, 8, 16)  # seconds before another attempt
 SECONDS_BETWEEN_REPORTS = 10
+WAYS_OUT = {  # by status
+    401: "set HF_TOKEN to a token that is valid, or unset it; `hf auth logout` forgets a stored one",
+    403: "set HF_TOKEN to a token with the right to read gated repositories that its account may read",
+    429: "wait some minutes and run again: what has arrived is kept; with a token (HF_TOKEN) the hub allows more",
+}
 
 
 class WrongBytes(Exception):
@@ -34,7 +46,16 @@ def download(repository, revision, kind, patterns, key, folder, cache):
     cache     downloads are kept there, so that one that was cut off goes on where it stopped
     """
     with _explained(repository, revision, kind, key):
-        return _persistently(lambda: _download(repository, revision, kind, patterns, key, folder, cache))
+        commit, files = _persistently(lambda: _listed(repository, revision, kind, patterns, key))
+        store = cache / f"{kind}--{repository.replace('/', '--')}"
+        store.mkdir(parents=True, exist_ok=True)
+        total = sum(file.size for file in files)
+        progress(f"downloading {repository} at {commit[:8]}: {len(files)} files, {total / 1e6:,.0f} MB")
+        with _reports(repository, store, total):
+            for file in files:
+                url = huggingface_hub.hf_hub_url(repository, file.path, repo_type=kind.removesuffix("s"), revision=commit)
+                _link(_stored(url, file, store), folder / file.path)
+        return commit
 
 
 def accessible(repository, revision, kind, key):
@@ -44,14 +65,32 @@ def accessible(repository, revision, kind, key):
 
 
 def _accessible(repository, revision, repo_type):
-    api = huggingface_hub.HfApi()
+    api = _api()
     api.auth_check(repository, repo_type=repo_type)
     return api.repo_info(repository, repo_type=repo_type, revision=revision).sha
+
+
+def _api():
+    _session()
+    return huggingface_hub.HfApi()
+
+
+def _session():
+    """The library's session, whose requests to the interface would wait forever for a server that falls silent."""
+    session = get_session()
+    if _end_silence not in session.event_hooks["request"]:
+        session.event_hooks["request"].append(_end_silence)
+    return session
+
+
+def _end_silence(request):
+    request.extensions["timeout"] = httpx2.Timeout(huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT).as_dict()
 
 
 @contextmanager
 def _explained(repository, revision, kind, key):
     """Turn what the hub, the network or the mirror answers into one line."""
+    _check_token()
     try:
         yield
     except errors.GatedRepoError as error:
@@ -67,20 +106,34 @@ def _explained(repository, revision, kind, key):
         ) from error
     except errors.OfflineModeIsEnabled as error:
         raise InputError(f"{key}: HF_HUB_OFFLINE is set; expected access to the hub; unset it, or name a source other than hub") from error
+    except errors.HFValidationError as error:
+        raise InputError(f"{key}.repository: {repository} is no repository's name; expected owner/name; correct it") from error
     except WrongBytes as error:
         raise InputError(f"{key}: {error}, {len(WAITS) + 1} times; expected equal ones; try again later, or another HF_ENDPOINT") from error
+    except NO_HUB as error:
+        raise InputError(
+            f"{key}: {_endpoint()} does not answer as a hub does ({_cause(error)}); expected the hub's API; "
+            "correct HF_ENDPOINT, or log in to the network first"
+        ) from error
     except FAILURES as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the network's
             raise
+        status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
         raise InputError(
             f"{key}: {repository} could not be downloaded ({_cause(error)}); expected access to {_endpoint()}; "
-            "check the network or HF_ENDPOINT, and run again: what has arrived is kept"
+            + WAYS_OUT.get(status, "check the network or HF_ENDPOINT, and run again: what has arrived is kept")
         ) from error
 
 
-def _download(repository, revision, kind, patterns, key, folder, cache):
-    api = huggingface_hub.HfApi()
-    repo_type = kind.removesuffix("s")
+def _check_token():
+    """Stop what no header can carry here, since the error that comes of it later shows the token."""
+    if not re.fullmatch("[!-~]*", huggingface_hub.get_token() or ""):
+        raise InputError("HF_TOKEN: found spaces or letters that no token has; expected hf_ and what follows it; copy it again")
+
+
+def _listed(repository, revision, kind, patterns, key):
+    """The commit that the revision stands for, and those of its files that are wanted."""
+    api, repo_type = _api(), kind.removesuffix("s")
     commit = api.repo_info(repository, repo_type=repo_type, revision=revision).sha
     tree = api.list_repo_tree(repository, repo_type=repo_type, revision=commit, recursive=True)
     files = {entry.path: entry for entry in tree if isinstance(entry, huggingface_hub.hf_api.RepoFile)}
@@ -94,31 +147,73 @@ def _download(repository, revision, kind, patterns, key, folder, cache):
         wanted = [name for name in files if any(fnmatch(name, pattern) for pattern in patterns)]
         if not wanted:
             raise InputError(f"{key}.files: no file of {repository} at {revision} fits {', '.join(patterns)}; correct the patterns")
-        wanted += [name for name in ("README.md",) if name in files]
-    total = sum(files[name].size for name in wanted)
-    progress(f"downloading {repository} at {commit[:8]}: {len(wanted)} files, {total / 1e6:,.0f} MB")
-    with _reports(repository, cache, total):
-        snapshot = huggingface_hub.snapshot_download(
-            repository, repo_type=repo_type, revision=commit, cache_dir=cache, allow_patterns=[_literally(name) for name in wanted]
-        )
-    for name in wanted:
-        source = Path(snapshot, name)
-        _check(source, files[name])
-        _link(source, folder / name)
-    return commit
+        wanted += [name for name in ("README.md",) if name in files and name not in wanted]
+    return commit, [files[name] for name in wanted]
 
 
-def _persistently(attempt):
-    """Call `attempt` until it succeeds, after each of WAITS once more; what a wait cannot mend is raised at once."""
-    for wait in WAITS:
+def _stored(url, file, store):
+    """The path of a file's content in `store`, named by its checksum; what is missing of it is fetched."""
+    content = store / _stated(file)
+    part = content.with_suffix(".part")
+
+    def attempt():
+        if not content.exists():
+            _fetch(url, part, file)
+            part.rename(content)
+        _check(content, file)
+
+    with WeakFileLock(content.with_suffix(".lock")):
+        _persistently(attempt, lambda: _bytes(part))
+    return content
+
+
+def _fetch(url, part, file):
+    """Append to `part` what it lacks of the file."""
+    if _bytes(part) > file.size:
+        part.unlink()
+    part.touch()
+    have = _bytes(part)
+    if have < file.size:
+        headers = build_hf_headers() | ({"Range": f"bytes={have}-"} if have else {})
+        with _session().stream("GET", url, headers=headers) as response, part.open("ab") as output:
+            hf_raise_for_status(response)
+            if response.status_code != 206:  # the whole file, from a server that knows no ranges
+                output.truncate(0)
+            for block in response.iter_bytes():
+                output.write(block)
+    if _bytes(part) < file.size:
+        raise httpx2.ReadError(f"{file.path} ended after {_bytes(part)} of {file.size} bytes")
+
+
+def _bytes(path):
+    return path.stat().st_size if path.exists() else 0
+
+
+def _persistently(attempt, arrived=lambda: 0):
+    """Call `attempt` until it succeeds, after each of WAITS once more; what a wait cannot mend is raised at once.
+
+    arrived  a number that grows while a download gets on; an attempt that brought something is not counted
+    """
+    waits, before = list(WAITS), arrived()
+    while True:
         try:
             return attempt()
         except (*FAILURES, WrongBytes) as error:
             if not _passing(error):
                 raise
+            if arrived() > before:
+                waits, before = list(WAITS), arrived()
+            if not waits:
+                raise
+            wait = max(waits.pop(0), _asked_for(error))
             progress(f"{_cause(error)}; once more in {wait} s")
             time.sleep(wait)
-    return attempt()
+
+
+def _asked_for(error):
+    """Seconds to wait before the hub's limit of requests, which it counts in windows of minutes, lets others through."""
+    limit = parse_ratelimit_headers(error.response.headers) if isinstance(error, errors.HfHubHTTPError) else None
+    return limit.reset_in_seconds + 1 if limit and limit.remaining == 0 and error.response.status_code == 429 else 0
 
 
 def _passing(error):
@@ -127,11 +222,11 @@ def _passing(error):
         return error.response.status_code == 429 or error.response.status_code >= 500
     if isinstance(error, OSError) and error.errno is not None:
         return False
-    return not any(isinstance(one, errors.OfflineModeIsEnabled) for one in (error, error.__cause__))
+    return not isinstance(error, (errors.OfflineModeIsEnabled, *NO_HUB))
 
 
 def _cause(error):
-    return one_line(error.__cause__ or error)[:300]
+    return one_line(error)[:300]
 
 
 def _gated(repository, kind, key):
@@ -147,22 +242,21 @@ def _endpoint():
     return huggingface_hub.constants.ENDPOINT
 
 
-def _literally(name):
-    """A pattern that fits this name only."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in name)
+def _stated(file):
+    """The checksum that the hub states: of a file's content if it is large, of its git object if it is small."""
+    return file.lfs.sha256 if file.lfs else file.blob_id
 
 
-def _check(path, entry):
-    """Compare a file with the checksum that the hub states: of its content if it is large, of its git object if it is small."""
-    if entry.lfs:
-        found, expected = sha256(path), entry.lfs.sha256
+def _check(path, file):
+    """Compare content with the checksum that the hub states; wrong content is deleted."""
+    if file.lfs:
+        found = sha256(path)
     else:
         content = path.read_bytes()
-        found, expected = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest(), entry.blob_id
-    if found != expected:
-        path.resolve().unlink()
-        path.unlink(missing_ok=True)
-        raise WrongBytes(f"{entry.path} arrived with checksum {found}, the hub states {expected}")
+        found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    if found != _stated(file):
+        path.unlink()
+        raise WrongBytes(f"{file.path} arrived with checksum {found}, the hub states {_stated(file)}")
 
 
 def _link(source, target):
@@ -170,7 +264,7 @@ def _link(source, target):
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
-        os.link(source.resolve(), target)
+        os.link(source, target)
     except OSError:
         shutil.copyfile(source, target)
 

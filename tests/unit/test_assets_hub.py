@@ -1,7 +1,9 @@
 """Downloads from the hub: which files, what is tried again, and the one line for each failure."""
 
 import hashlib
+from contextlib import contextmanager
 from types import SimpleNamespace
+from urllib.parse import unquote
 
 import httpx2
 import pytest
@@ -28,10 +30,10 @@ MODEL_FILES = {"config.json", "model.safetensors", "tokenizer.json", "vocab.txt"
 
 
 class Hub:
-    """The hub's answers. `broken`: errors to raise, one a call, before it works; `content`: what arrives instead of a file's bytes."""
+    """The hub's answers. `broken`: errors to raise, one a request, before it works; `content`: what arrives instead of a file's bytes."""
 
-    def __init__(self, folder):
-        self.folder, self.files, self.broken, self.content, self.calls = folder, dict(FILES), [], {}, 0
+    def __init__(self):
+        self.files, self.broken, self.content, self.calls, self.event_hooks = dict(FILES), [], {}, 0, {"request": []}
 
     def repo_info(self, repository, repo_type, revision):
         return SimpleNamespace(sha=COMMIT)
@@ -47,22 +49,20 @@ class Hub:
                 lfs={"size": len(content), "oid": hashlib.sha256(content).hexdigest(), "pointerSize": 1} if large else None,
             )
 
-    def snapshot_download(self, repository, repo_type, revision, cache_dir, allow_patterns):
+    @contextmanager
+    def stream(self, method, url, headers):
         self.calls += 1
         if self.broken:
             raise self.broken.pop(0)
-        for name in lib.hub.huggingface_hub.utils.filter_repo_objects(self.files, allow_patterns=allow_patterns):
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / name).exists():
-                (self.folder / name).write_bytes(self.content.pop(name, self.files[name]))
-        return str(self.folder)
+        name = unquote(url.split(f"/resolve/{COMMIT}/")[1])
+        yield httpx2.Response(200, content=self.content.pop(name, self.files[name]), request=httpx2.Request(method, url))
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
-    hub = Hub(tmp_path / "snapshot")
+def hub(monkeypatch):
+    hub = Hub()
     monkeypatch.setattr(lib.hub.huggingface_hub, "HfApi", lambda: hub)
-    monkeypatch.setattr(lib.hub.huggingface_hub, "snapshot_download", hub.snapshot_download)
+    monkeypatch.setattr(lib.hub, "get_session", lambda: hub)
     monkeypatch.setattr(lib.hub.huggingface_hub, "get_token", lambda: None)
     monkeypatch.setattr(lib.hub, "WAITS", (0, 0))
     return hub
@@ -101,15 +101,15 @@ def test_brackets_in_a_name_are_no_pattern(get, hub):
     assert set(get("datasets", ["data/*]*"])) == {"data/train[1].parquet"}
 
 
-@pytest.mark.parametrize("error", [busy(), httpx2.ConnectError("cut off"), errors.LocalEntryNotFoundError("no connection")])
+@pytest.mark.parametrize("error", [busy(), httpx2.ConnectError("cut off"), httpx2.ReadTimeout("nothing came")])
 def test_what_may_pass_is_tried_again(get, hub, error):
     hub.broken = [error, error]
     assert set(get()) == MODEL_FILES
-    assert hub.calls == 3
+    assert hub.calls == len({FILES[name] for name in MODEL_FILES}) + 2
 
 
 def test_wrong_bytes_are_fetched_again(get, hub):
-    hub.content = {"model.safetensors": b"wEights", "config.json": b"<html>"}
+    hub.content = {"model.safetensors": b"wEights", "config.json": b"[]"}
     assert get() == {name: FILES[name] for name in MODEL_FILES}
 
 
@@ -121,7 +121,8 @@ def test_wrong_bytes_that_stay_wrong(get, hub, tmp_path):
     hub.content = Always()
     with pytest.raises(InputError, match=r"model.safetensors arrived with checksum .*, the hub states .*, 3 times"):
         get()
-    assert not (tmp_path / "snapshot" / "model.safetensors").exists()
+    stored = {path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.suffix != ".lock" and path.is_file()}
+    assert b"wEights" not in stored
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,23 @@ def test_a_server_that_stays_down(get, hub):
     with pytest.raises(InputError, match="org/tiny could not be downloaded .*503.*check the network or HF_ENDPOINT"):
         get()
     assert hub.calls == 3
+
+
+def test_a_limit_of_requests_is_waited_out(get, hub, monkeypatch):
+    slept, limit = [], {"RateLimit": '"resolvers";r=0;t=42', "RateLimit-Policy": '"fixed window";"resolvers";q=3000;w=300'}
+    monkeypatch.setattr(lib.hub.time, "sleep", slept.append)
+    refused = httpx2.Response(429, headers=limit, request=httpx2.Request("GET", "https://hub/file"))
+    hub.broken = [errors.HfHubHTTPError("429 Too Many Requests", response=refused)]
+    assert set(get()) == MODEL_FILES
+    assert slept == [43]
+
+
+def test_a_changed_file_in_the_cache_is_fetched_again(get, hub, tmp_path):
+    get()
+    for path in (tmp_path / "cache").rglob("*"):
+        if path.is_file() and path.read_bytes() == b"weights":
+            path.write_bytes(b"edited!")
+    assert get() == {name: FILES[name] for name in MODEL_FILES}
 
 
 def test_a_full_disk_is_no_matter_of_the_network(get, hub):

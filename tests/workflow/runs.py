@@ -5,12 +5,28 @@ import re
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["Snakefile", "config.yaml", "rules", "scripts", "envs", "schemas", "presets", "profiles", "prompts", "report", "data", "tests"]
+PARTS = [
+    "Snakefile",
+    "config.yaml",
+    "requirements.txt",
+    "rules",
+    "scripts",
+    "envs",
+    "schemas",
+    "presets",
+    "profiles",
+    "prompts",
+    "report",
+    "data",
+    "tests",
+]
+TOKEN = f"hf_{uuid.uuid4().hex}"  # in the environment of every run, so that a test can look for it in what the run wrote
 
 
 def copy_of_project(folder):
@@ -28,7 +44,7 @@ def copy_of_project(folder):
 def snakemake(folder, *options, timeout=1200):
     """Run Snakemake of this Python in `folder`; a CompletedProcess with stdout and stderr together."""
     command = [sys.executable, "-m", "snakemake", *options]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HF_TOKEN": TOKEN}
     return subprocess.run(
         command, cwd=folder, env=environment, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

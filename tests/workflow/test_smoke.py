@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from runs import planned, snakemake
+from runs import TOKEN, planned, snakemake
 
 NER_BLOCK = {"accuracy", "precision", "recall", "f1", "support"}
 SCORES = {"rouge1", "rouge2", "rougeL", "rougeLsum", "bertscore_precision", "bertscore_recall", "bertscore_f1"}
@@ -262,4 +262,12 @@ def test_the_archive(smoke):
         names = zipped.namelist()
         assert any(name.endswith("report.fa.html") for name in names)
         assert not [name for name in names if name.endswith(".safetensors")]
-        assert str(smoke).encode() not in b"".join(zipped.read(name) for name in names)
+        content = b"".join(zipped.read(name) for name in names)
+    assert str(smoke).encode() not in content
+    assert TOKEN.encode() not in content
+
+
+def test_a_token_is_written_nowhere(smoke):
+    assert (smoke / ".snakemake" / "metadata").is_dir()
+    for path in smoke.rglob("*"):
+        assert not (path.is_file() and TOKEN.encode() in path.read_bytes()), path
