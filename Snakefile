@@ -27,5 +27,6 @@ include: "rules/compare.smk"
 rule all:
     default_target: True
     input:
+        rules.preflight.output,
         expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
         expand("<results>/{variant}/{file}.json", variant=ner_variants(), file=["audit", "sentences"]),

@@ -34,7 +34,11 @@ for name in systems.used_assets(config):
 
 
 rule preflight:
-    """Check access, disk, memory, device, precisions and versions before work starts, and say how long it should take."""
+    """Check access, disk, memory, device, precisions and versions before work starts, and say how long it should take.
+
+    No rule has its file as an input, so that checking again runs nothing else again. It comes first, and alone, by its priority and
+    threads: as an ancient() input of `fetch`, it would keep jobs from running that have nothing to do with it (Snakemake 9.27).
+    """
     input:
         script=script("preflight.py"),
         lock="requirements.txt",
@@ -44,9 +48,10 @@ rule preflight:
         "<logs>/preflight.log",
     benchmark:
         "<benchmarks>/preflight.jsonl"
+    priority: 1000
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: 1000
     resources:
         mem_mb=1000,
         runtime=5,
@@ -62,8 +67,6 @@ rule preflight:
 rule fetch:
     """Bring a model or a data set into the hub's layout, whatever its source."""
     input:
-        # its content, which another run may have written, is no reason to fetch again
-        preflight=ancient("assets/preflight.json"),
         script=script("fetch.py"),
         local=local_files,
     output:
@@ -121,4 +124,5 @@ rule provenance:
 rule prefetch:
     """Fetch everything that the run needs: for machines whose jobs have no network."""
     input:
+        rules.preflight.output,
         [asset(asset_kind(name), name) for name in systems.used_assets(config)],

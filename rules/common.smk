@@ -255,8 +255,7 @@ def systems_of_study(wildcards):
 
 
 def systems_outside_studies():
-    studied = {name for study in SUMMARIZATION["studies"].values() for name in study["systems"]}
-    return [name for name in SUMMARIZATION["systems"] if name not in studied]
+    return [name for name in SUMMARIZATION["systems"] if name not in systems.studied(config)]
 
 
 def loss_flags(wildcards):

@@ -16,9 +16,9 @@ from lib.overlap import shared_runs
 from lib.program import InputError
 from lib.report_data import SCORES, Record, record, system_files
 from lib.report_language import NOTHING, apart, direction, judged
-from lib.report_studies import about, group, in_curve, members, own_systems, position, studied
+from lib.report_studies import about, group, in_curve, members, own_systems, position
 from lib.report_warnings import run_warnings
-from lib.systems import is_sparse, lineage, ner_settings
+from lib.systems import is_sparse, lineage, ner_settings, studied
 
 DECIDING = ("rouge1", "bertscore_f1")  # the scores by which findings and warnings judge
 MANY = 4  # files of systems; more are named by a pattern

@@ -3,7 +3,7 @@
 A study sets some systems beside a baseline; what it is about follows from its systems, not from its name.
 """
 
-from lib.systems import lineage
+from lib.systems import lineage, studied
 
 OF_AXIS = {"amount": "pruning", "shots": "shots"}
 PRUNED_BY = ("method", "scope")
@@ -17,11 +17,6 @@ def studies(config):
 def members(config, study):
     """A study's baseline and its systems."""
     return [study["baseline"], *study["systems"]]
-
-
-def studied(config):
-    """The systems that stand in the configuration for a study's sake only."""
-    return {name for study in studies(config).values() for name in study["systems"]}
 
 
 def own_systems(config):

@@ -1,5 +1,16 @@
 """What the configuration says of systems and of the assets that a run works with; the rules and the report both ask here."""
 
+ASSIGNMENT = (
+    *("lead3", "llama_zero_shot", "llama_few_shot", "smollm2_base", "smollm2_tuned", "smollm2_pruned", "smollm2_retuned"),
+    "smollm2_tuned_again",
+)  # the systems that the assignment asks for, by their names in config.yaml
+
+
+def studied(config):
+    """The systems that stand in the configuration for a study's sake only: the assignment's own may take part in one, too."""
+    studies = config["summarization"]["studies"].values()
+    return {name for study in studies for name in study["systems"]}.difference(ASSIGNMENT)
+
 
 def lineage(systems, name):
     """The system and its ancestors, itself first."""

@@ -7,7 +7,7 @@ import yaml
 
 from lib.report_data import SCORES, system_files
 from lib.report_studies import members, studies
-from lib.systems import extra_seeds, is_trained
+from lib.systems import extra_seeds, is_trained, studied
 
 ROOT = Path(__file__).parents[2]
 ARTICLE = "The council of Elmbridge met on Monday. It agreed to open the old library again. Readers had asked for it since 2019."
@@ -381,7 +381,8 @@ def make_summarization(folder, config, rows, predictions, points, p):
     pq.write_table(pa.Table.from_pylist(rows), folder / "test.parquet")
     shots = [{"id": f"t{number}", "article": ARTICLE, "reference": REFERENCE} for number in range(4)]
     pq.write_table(pa.Table.from_pylist(shots), folder / "train.parquet")
-    counts = {"found": 900, "dropped": {"empty_reference": 2}, "kept": 898, "left_out": {"near_duplicate_in_test": 1}, "noticed": {"markup": 1}, "sampled": len(rows)}
+    counts = {"found": 900, "dropped": {"empty_reference": 2}, "kept": 898, "sampled": len(rows)}
+    counts |= {"left_out": {"near_duplicate_in_test": 1}, "noticed": {"markup": 1}}
     write(folder / "split.json", dict.fromkeys(("train", "validation", "test"), counts))
     write(folder / "stats.json", STATS)
     systems = config["summarization"]["systems"]
@@ -390,7 +391,7 @@ def make_summarization(folder, config, rows, predictions, points, p):
         for number, seed in enumerate(extra_seeds(config) if is_trained(systems, name) else [], 1):
             write(folder / "systems" / name / "seeds" / str(seed) / "scores.json", scores_of(points[name] + number / 2, len(rows)))
     write(folder / "qualities.json", {"reference": qualities(8.0), "systems": {name: qualities(points[name]) for name in systems}})
-    of_studies = {name for study in studies(config).values() for name in study["systems"]}
+    of_studies = studied(config)
     make_comparison(folder / "comparison.csv", config["summarization"], list(systems), None, of_studies, points, len(rows), p)
     for name, study in studies(config).items():
         path = folder / "studies" / f"{name}.csv"

@@ -178,9 +178,8 @@ def test_thirty_percent_of_the_prunable_weights_are_zero(results, system):
 def test_comparison_names_every_system(results):
     table = pd.read_csv(results / "summarization" / "comparison.csv")
     assert list(table.system) == SYSTEMS
-    studied = {"smollm2_pruned", "smollm2_retuned"}
     holm = table.set_index("system").filter(regex="^rouge1_holm_")
-    assert set(holm.index[holm.notna().any(axis=1)]) == set(SYSTEMS) - studied
+    assert set(holm.index[holm.notna().any(axis=1)]) == set(SYSTEMS), "a study does not take the assignment's own tests away"
     assert table.set_index("system").loc["smollm2_retuned", "rouge1_p_smollm2_pruned"] <= 1
 
 
