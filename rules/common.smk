@@ -316,7 +316,8 @@ def calibration_flags(wildcards, input):
 
 # ------------------------------------------------------------------ preflight
 
-NOMINAL_ROWS, WORD_PIECES, ARTICLE_TOKENS = 20_000, 30, 900  # where the configuration does not tell: rows, their subwords, an article's
+# where the configuration does not tell: a data set's rows, or the bytes of one; a row's subwords, an article's
+NOMINAL_ROWS, ROW_BYTES, WORD_PIECES, ARTICLE_TOKENS = 20_000, 500, 30, 900
 
 
 def run_needs():
@@ -366,8 +367,16 @@ def public_entry(name):
     return {key: entry[key] for key in ("source", "repository", "revision") if key in entry}
 
 
+def nominal_rows(name):
+    """About how many rows a data set has, before anybody has read it."""
+    entry = config["datasets"][name]
+    if entry["source"] != "local":
+        return NOMINAL_ROWS
+    return sum(os.path.getsize(os.path.join(entry["path"], file)) for file in files_of(entry["path"])) // ROW_BYTES
+
+
 def ner_work(own):
-    rows = sum(dataset["limit"]["train"] or NOMINAL_ROWS for dataset in own["datasets"].values())
+    rows = sum(dataset["limit"]["train"] or nominal_rows(name) for name, dataset in own["datasets"].items())
     # most of such an encoder's weights are its embedding table, of which a word takes a row
     return {
         "parameters": 0.3 * model_gigabytes(own["backbone"]) * 1e9 / 4,
@@ -375,15 +384,20 @@ def ner_work(own):
     }
 
 
+def article_tokens():
+    longest = SUMMARIZATION["article_words"]["max"]
+    return min(ARTICLE_TOKENS, round(1.4 * longest)) if longest else ARTICLE_TOKENS
+
+
 def finetuning_work(name):
     own = settings(name, "training")
-    tokens = min(ARTICLE_TOKENS, own["max_length"]) * SUMMARIZATION["splits"]["train"] * own["num_train_epochs"]
+    tokens = min(article_tokens(), own["max_length"]) * SUMMARIZATION["splits"]["train"] * own["num_train_epochs"]
     return {"parameters": model_gigabytes(root_model(name)) * 1e9 / 2, "tokens": tokens}
 
 
 def generation_work(name):
     own = settings(name, "generation")
-    prompt = own["shots"] * own["shot_article_tokens"] + ARTICLE_TOKENS
+    prompt = own["shots"] * own["shot_article_tokens"] + article_tokens()
     return {
         "parameters": model_gigabytes(root_model(name)) * 1e9 / 2,
         "articles": SUMMARIZATION["splits"]["test"],
