@@ -16,7 +16,7 @@ from lib.overlap import shared_runs
 from lib.program import InputError
 from lib.report_data import SCORES, Record, record, system_files
 from lib.report_language import NOTHING, apart, direction, judged
-from lib.report_studies import about, group, in_curve, members, own_systems, position
+from lib.report_studies import about, group, in_curve, members, own_systems, position, studies
 from lib.report_warnings import run_warnings
 from lib.systems import is_sparse, lineage, ner_settings, studied
 
@@ -258,6 +258,8 @@ class Report:
     def losses(self, name):
         """Validation losses of a study's curve where several lines have a point: [{amount, rows: [{line, group, loss}]}], lowest first."""
         config, amounts = self.run["config"], {}
+        if studies(config)[name].get("axis") != "amount":
+            return []
         for system in in_curve(config, name):
             place = group(config, name, system)
             row = {"group": place, "line": escape(self.line(place)), "loss": self.system(system)["validation_loss"]}

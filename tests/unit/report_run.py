@@ -43,6 +43,7 @@ STUDIES = {
     "precision": {"baseline": "smollm2_tuned", "systems": ["tuned_int8", "tuned_nf4"]},
     "shots": {"baseline": "llama_zero_shot", "systems": ["shots_1", "shots_similar"], "axis": "shots"},
     "templates": {"baseline": "smollm2_base", "systems": ["smollm2_chat"]},
+    "again": {"baseline": "smollm2_tuned", "systems": ["smollm2_pruned", "smollm2_retuned"]},
     "pruning": {"baseline": "smollm2_tuned", "systems": ["pruned_50", "wanda_50", "pruned_50_retuned"], "axis": "amount"},
 }
 POINTS |= {"tuned_int8": 27.9, "tuned_nf4": 25, "shots_1": 24, "shots_similar": 27, "smollm2_chat": 23, "pruned_50": 9, "wanda_50": 14}
