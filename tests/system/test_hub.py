@@ -351,7 +351,7 @@ def test_a_run_with_a_gated_model(fetch, hub, model):
         )  # fmt: skip
         return run.returncode, run.stdout
 
-    targets = [f"results/smoke/assets/{name}.json" for name in ("roberta_large", "cnn_dailymail")]
+    targets = ["preflight", *(f"results/smoke/assets/{name}.json" for name in ("roberta_large", "cnn_dailymail"))]
     code, output = snakemake(*targets)
     assert code != 0
     assert "models.roberta_large: org/gated is gated and no token was found; expected a token of an account" in output
