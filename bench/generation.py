@@ -28,9 +28,9 @@ from lib import generation  # noqa: E402
 from lib.device import device_name  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.prompting import load_template, ready_tokenizer, shorten  # noqa: E402
-from lib.publish import whole  # noqa: E402
-from lib.records import read_parquet, write_json  # noqa: E402
+from lib.records import read_parquet  # noqa: E402
 from lib.shots import choose  # noqa: E402
+from measuring import fetched, publish, turns  # noqa: E402
 
 FETCH = "snakemake --cores 2 results/demo/summarization/split.json results/demo/assets/smollm2.json --configfile presets/demo.yaml"
 COLUMNS = ("id", "article", "reference")
@@ -59,7 +59,7 @@ def arguments(argv):
 @program
 def main(argv=None):
     args = arguments(argv)
-    args.model = args.model or next((path.parent for path in sorted(ROOT.glob("assets/smollm2/*/config.json"))), None)
+    args.model = args.model or fetched("smollm2")
     if args.model is None or not (args.data / "test.parquet").is_file():
         raise InputError(f"assets/smollm2 or {args.data}/test.parquet is missing; expected the demo's model and data; run: {FETCH}")
     template, tokenizer = load_template(ROOT / "prompts/chat.yaml"), ready_tokenizer(args.model)
@@ -67,18 +67,17 @@ def main(argv=None):
     ends = template.end_ids(tokenizer, args.model)
     prompts = {with_shots: made_prompts(args, template, tokenizer, with_shots) for with_shots in (False, True)}
     found, texts = {name: [] for name in WAYS}, {}
-    for repeat in range(args.repeats):
-        for name in sorted(WAYS, reverse=repeat % 2 == 1):
-            _, with_shots, batch_size, worth = WAYS[name]
-            start = time.perf_counter()
-            if batch_size is None:
-                ids = [one_at_a_time(model, tokenizer, prompt, ends, args.new_tokens) for prompt in prompts[with_shots]]
-            else:
-                ids = batched(model, tokenizer, prompts[with_shots], ends, args.new_tokens, batch_size, worth)
-            found[name].append({"seconds": time.perf_counter() - start, "new_tokens": sum(map(len, ids))})
-            if texts.setdefault(with_shots, ids) != ids:
-                raise InputError(f"{name}: found other texts than those of the way before it; expected the same in fp32; report this")
-            log(f"{name}: {found[name][-1]['seconds']:.1f} s")
+    for name in turns(WAYS, args.repeats):
+        _, with_shots, batch_size, worth = WAYS[name]
+        start = time.perf_counter()
+        if batch_size is None:
+            ids = [one_at_a_time(model, tokenizer, prompt, ends, args.new_tokens) for prompt in prompts[with_shots]]
+        else:
+            ids = batched(model, tokenizer, prompts[with_shots], ends, args.new_tokens, batch_size, worth)
+        found[name].append({"seconds": time.perf_counter() - start, "new_tokens": sum(map(len, ids))})
+        if texts.setdefault(with_shots, ids) != ids:
+            raise InputError(f"{name}: found other texts than those of the way before it; expected the same in fp32; report this")
+        log(f"{name}: {found[name][-1]['seconds']:.1f} s")
     report(args, found, prompts)
 
 
@@ -127,12 +126,8 @@ def report(args, found, prompts):
             f"| {args.shots if with_shots else 0} shots, {tokens:.0f} tokens | {title} | {statistics.median(seconds):.2f} "
             f"({min(seconds):.2f}–{max(seconds):.2f}) | {gain:.2f}× | {found[name][0]['new_tokens'] / medians[name]:.1f} |"
         )
-    args.output.mkdir(parents=True, exist_ok=True)
-    with whole(args.output / "generation.md") as table, whole(args.output / "generation.json") as values:
-        table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        ways = {name: {"title": title, "shots": args.shots if shots else 0} for name, (title, shots, *_) in WAYS.items()}
-        write_json(values, {"device": device_name(), "ways": ways, "measurements": found})
-    print("\n".join(lines))
+    ways = {name: {"title": title, "shots": args.shots if shots else 0} for name, (title, shots, *_) in WAYS.items()}
+    publish(args.output, "generation", lines, ways=ways, measurements=found)
 
 
 if __name__ == "__main__":

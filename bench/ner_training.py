@@ -31,9 +31,9 @@ import ner_train  # noqa: E402
 from lib.alignment import IGNORED  # noqa: E402
 from lib.device import device_name, peak_memory  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
-from lib.publish import whole  # noqa: E402
-from lib.records import read_json, read_jsonl, write_json  # noqa: E402
+from lib.records import read_json, read_jsonl  # noqa: E402
 from lib.tagger import Collator  # noqa: E402
+from measuring import fetched, publish, turns  # noqa: E402
 
 FETCH = "snakemake --cores 2 results/demo/ner/audit.json --configfile presets/demo.yaml"
 MAX_LENGTH = 128  # what notebooks on this task pad to
@@ -76,7 +76,7 @@ def arguments(argv):
 @program
 def main(argv=None):
     args = arguments(argv)
-    args.backbone = args.backbone or next((path.parent for path in sorted(ROOT.glob("assets/xlm_roberta/*/config.json"))), None)
+    args.backbone = args.backbone or fetched("xlm_roberta")
     if args.backbone is None or not (args.data / "train.parquet").is_file():
         raise InputError(f"assets/xlm_roberta or {args.data}/train.parquet is missing; expected the demo's backbone and data; run: {FETCH}")
     if args.measure:
@@ -99,14 +99,13 @@ def sample(args, folder):
 def measurements(args, work):
     """For each variant, what each of its processes measured."""
     found = {name: [] for name in VARIANTS}
-    for repeat in range(args.repeats):
-        for name in sorted(VARIANTS, reverse=repeat % 2 == 1):
-            command = [sys.executable, __file__, "--backbone", args.backbone, "--data", args.data, "--measure", name, work]
-            run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-            if run.returncode:
-                raise InputError(f"variant {name} failed: {run.stderr.strip()[-500:]}")
-            found[name].append(json.loads(run.stdout.splitlines()[-1]))
-            log(f"{name}: {found[name][-1]['sentences_per_second']:.1f} sentences/s, {found[name][-1]['peak_bytes'] / 2**30:.2f} GiB")
+    for name in turns(VARIANTS, args.repeats):
+        command = [sys.executable, __file__, "--backbone", args.backbone, "--data", args.data, "--measure", name, work]
+        run = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise InputError(f"variant {name} failed: {run.stderr.strip()[-500:]}")
+        found[name].append(json.loads(run.stdout.splitlines()[-1]))
+        log(f"{name}: {found[name][-1]['sentences_per_second']:.1f} sentences/s, {found[name][-1]['peak_bytes'] / 2**30:.2f} GiB")
     return found
 
 
@@ -184,11 +183,7 @@ def report(args, found):
             f"| {variant['title']} | {found[name][0]['precision']} | {speed:.1f} ({slowest:.1f}–{fastest:.1f}) "
             f"| {speed / first['sentences_per_second']:.2f}× | {memory / 2**30:.2f} | {memory / first['peak_bytes']:.2f}× |"
         )
-    args.output.mkdir(parents=True, exist_ok=True)
-    with whole(args.output / "ner_training.md") as table, whole(args.output / "ner_training.json") as values:
-        table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        write_json(values, {"device": device_name(), "variants": VARIANTS, "measurements": found})
-    print("\n".join(lines))
+    publish(args.output, "ner_training", lines, variants=VARIANTS, measurements=found)
 
 
 if __name__ == "__main__":

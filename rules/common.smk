@@ -219,8 +219,12 @@ def language_models():
 def generation_flags(wildcards):
     """Flags of generate.py: only those that play a part in this system, so that no other key reruns it."""
     own = settings(wildcards.system, "generation")
-    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
-    return flags(own, "precision", "batch_size", "max_new_tokens", "max_prompt_tokens") + double
+    return f"{precision_flags(own)} {flags(own, 'batch_size', 'max_new_tokens', 'max_prompt_tokens')}"
+
+
+def precision_flags(own):
+    """How a model is loaded to generate."""
+    return flags(own, "precision") + (" --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else "")
 
 
 def shot_flags(wildcards, input):
@@ -254,16 +258,10 @@ def systems_of_study(wildcards):
     return [study["baseline"], *study["systems"]]
 
 
-def systems_outside_studies():
-    return [name for name in SUMMARIZATION["systems"] if name not in systems.studied(config)]
-
-
 def loss_flags(wildcards):
     """Flags of validation_loss.py: the precision is that of generation, length and batch those of fine-tuning."""
-    own = settings(wildcards.system, "generation")
-    double = " --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else ""
-    training = SUMMARIZATION["training"]
-    return flags(own, "precision") + double + f" {flags(training, 'max_length')} --batch-size {training['per_device_eval_batch_size']}"
+    own, training = settings(wildcards.system, "generation"), SUMMARIZATION["training"]
+    return f"{precision_flags(own)} {flags(training, 'max_length')} --batch-size {training['per_device_eval_batch_size']}"
 
 
 def bertscore_flags(options):

@@ -253,7 +253,7 @@ rule compare_systems:
         folder=lambda w, input: folder_of_systems(input.by_article),
         systems=system_entries(SUMMARIZATION["systems"]),
         compare_to=" ".join(SUMMARIZATION["compare_to"]),
-        family=" ".join(systems_outside_studies()),
+        family=" ".join(systems.own_systems(config)),
         seed=config["seed"],
     message:
         "Comparing all systems"

@@ -63,7 +63,7 @@ def main(argv=None):
     audit = Audit(datasets, scheme, cleaning, subword_counter(tokenizer), args.max_length, near, rows)
     findings, nothing = audit.run()
     progress(f"{len(findings)} findings")
-    fixes = Fixes(cleaning, scheme, rows)
+    fixes = Fixes(audit)
     with whole(args.output) as part:
         write_json(
             part,

@@ -88,12 +88,7 @@ def main(argv=None):
     args = arguments(argv)
     training = checked(args.training)
     batch_size, accumulation = training["per_device_train_batch_size"], training.get("gradient_accumulation_steps", 1)
-    if args.processes > 1 and not launch.is_worker():
-        launch.start(args.processes, batch_size, accumulation)
-        return
-    launch.use_one_gpu()
-    with launch.word_for_the_parent():
-        run(args, training, batch_size, accumulation)
+    launch.in_processes(args.processes, batch_size, accumulation, lambda: run(args, training, batch_size, accumulation))
 
 
 def run(args, training, batch_size, accumulation):

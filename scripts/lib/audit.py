@@ -8,12 +8,12 @@ import unicodedata
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache, cached_property, reduce
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
 
-from lib.cleaning import ROW_STEPS, RULES, TOKEN_STEPS, key_of
+from lib.cleaning import ROW_STEPS, RULES, TOKEN_STEPS, clean_token, key_of
 from lib.labels import OUTSIDE, TAG, parse
 from lib.letters import ARABIC_DIGITS, ZWNJ, normalize_letters, remove_invisible
 from lib.near_duplicates import NearDuplicates
@@ -239,12 +239,12 @@ class Audit:
 
     def _cleaned_subwords(self, dataset, subwords):
         """For each token of a vocabulary the number of its subwords once it is cleaned; -1 if it is dropped."""
-        steps = [step for step in TOKEN_STEPS.items() if self.is_on(step[0])]
-        left = [reduce(lambda token, step: step[1](token, dataset.spec.language), steps, token) for token in dataset.tokens]
+        steps = [step for step in TOKEN_STEPS if self.on[step]]
+        left = [clean_token(token, dataset.spec.language, steps) for token in dataset.tokens]
         sizes = self.subwords(dataset)[0].copy()
         changed = [place for place, (one, other) in enumerate(zip(left, dataset.tokens, strict=True)) if one != other]
         sizes[changed] = subwords([left[place] for place in changed])[0]
-        if self.is_on("drop_empty"):
+        if self.on["drop_empty"]:
             sizes[[place for place, token in enumerate(left) if not token.strip()]] = -1
         return sizes
 
@@ -258,8 +258,10 @@ class Audit:
                 nothing.append(check.__name__)
         return findings, nothing
 
-    def is_on(self, step):
-        return next(entry["on"] for entry in self.cleaning["steps"] if entry["step"] == step)
+    @cached_property
+    def on(self):
+        """For each cleaning step whether it is on."""
+        return {entry["step"]: entry["on"] for entry in self.cleaning["steps"]}
 
     def splits(self):
         for dataset in self.datasets:
@@ -834,14 +836,12 @@ def subwords_per_word(audit):
 
 
 class Fixes:
-    """What was done about each finding, by what became of its rows: by a step of ner_clean.py, or by another part of the workflow.
-
-    rows  the table that ner_clean.py writes: dataset, split, and for each downloaded row what became of it
+    """What was done about each finding of an audit, by what became of its rows: by a step of ner_clean.py, or by another part of the
+    workflow.
     """
 
-    def __init__(self, cleaning, scheme, rows):
-        self.scheme, self.rows = scheme, rows
-        self.on = {step["step"]: step["on"] for step in cleaning["steps"]}
+    def __init__(self, audit):
+        self.scheme, self.rows, self.on = audit.scheme, audit.rows, audit.on
 
     def of(self, finding):
         """Whether the fix of a finding is on (None without a fix), and how many rows it changed (None if it changes no rows)."""

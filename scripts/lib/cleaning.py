@@ -46,6 +46,13 @@ def tagging_of(tokens, tags, language):
     return digest(SEPARATOR.join([*(str(len(bare(token, language))) for token in tokens), *tags]))
 
 
+def clean_token(token, language, steps):
+    """A token after those of `steps` that concern tokens by themselves."""
+    for step in steps:
+        token = TOKEN_STEPS[step](token, language)
+    return token
+
+
 # ------------------------------------------------------------------ rows
 
 

@@ -60,6 +60,16 @@ def start(processes, batch_size, accumulation):
     with_batch_that_fits(workers, first, effective // first, multiple_of=processes)
 
 
+def in_processes(processes, batch_size, accumulation, run):
+    """Call run() in as many workers, or in this process if one is asked for or this is a worker."""
+    if processes > 1 and not is_worker():
+        start(processes, batch_size, accumulation)
+        return
+    use_one_gpu()
+    with word_for_the_parent():
+        run()
+
+
 def with_fitting_batch(train, batch_size, accumulation):
     """As lib.memory's with_batch_that_fits, in whichever process: a worker uses the batch that the parent says."""
     if not is_worker():

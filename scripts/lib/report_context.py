@@ -14,11 +14,11 @@ from lib.figures import style
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visible
 from lib.overlap import shared_runs
 from lib.program import InputError
-from lib.report_data import SCORES, Record, record, system_files
+from lib.report_data import SCORES, Record, files_of_systems, record
 from lib.report_language import NOTHING, apart, direction, judged
-from lib.report_studies import about, group, in_curve, members, own_systems, position, studies
+from lib.report_studies import about, group, in_curve, members, position, studies
 from lib.report_warnings import run_warnings
-from lib.systems import is_sparse, lineage, ner_settings, studied
+from lib.systems import is_sparse, lineage, ner_settings, own_systems, studied
 
 DECIDING = ("rouge1", "bertscore_f1")  # the scores by which findings and warnings judge
 MANY = 4  # files of systems; more are named by a pattern
@@ -428,7 +428,8 @@ class Report:
 
     def files(self, part, names):
         """Where the run keeps a part (`scores`, `speed`, …) of these systems."""
-        paths = [f"summarization/systems/{name}/{system_files(self.run['config'], name)[part]}" for name in names]
+        files = files_of_systems(self.run["config"])
+        paths = [f"summarization/systems/{name}/{files[name][part]}" for name in names]
         return paths if len(paths) <= MANY else [f"summarization/systems/*/{Path(paths[0]).name}"]
 
     def asset_files(self, names):

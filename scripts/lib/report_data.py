@@ -59,20 +59,20 @@ def record(value, source, path=""):
 # ------------------------------------------------------------------ which files
 
 
-def system_files(config, name):
-    """What the report reads of a system: {part: file name in the system's folder}."""
-    systems = config["summarization"]["systems"]
-    files = {"scores": "scores.json", "speed": "speed.json", "predictions": "predictions.jsonl"}
-    kind = systems[name]["kind"]
-    if kind != "lead":
-        files["generation"] = "generation.json"
-    if kind == "finetune":
-        files |= {"log": "training_log.jsonl", "training": "training.json"}
-    if is_sparse(systems, name):
-        files |= {"sparsity": "sparsity.csv", "storage": "storage.json"}
-    if name in losing(config):
-        files["validation_loss"] = "validation_loss.json"
-    return files
+def files_of_systems(config):
+    """What the report reads of each system: {system: {part: file name in the system's folder}}."""
+    systems, with_loss, found = config["summarization"]["systems"], set(losing(config)), {}
+    for name, system in systems.items():
+        files = found[name] = {"scores": "scores.json", "speed": "speed.json", "predictions": "predictions.jsonl"}
+        if system["kind"] != "lead":
+            files["generation"] = "generation.json"
+        if system["kind"] == "finetune":
+            files |= {"log": "training_log.jsonl", "training": "training.json"}
+        if is_sparse(systems, name):
+            files |= {"sparsity": "sparsity.csv", "storage": "storage.json"}
+        if name in with_loss:
+            files["validation_loss"] = "validation_loss.json"
+    return found
 
 
 def shows_shots(config):
@@ -100,7 +100,7 @@ def run_files(config):
         "summarization/qualities.json",
         "summarization/comparison.csv",
         *(f"summarization/studies/{name}.csv" for name in studies(config)),
-        *(f"summarization/systems/{name}/{file}" for name in systems for file in system_files(config, name).values()),
+        *(f"summarization/systems/{name}/{file}" for name, files in files_of_systems(config).items() for file in files.values()),
         *(
             f"summarization/systems/{seed_folder(name, seed)}/scores.json"
             for name in systems
@@ -164,8 +164,8 @@ def load_seeds(folder, file, seeds):
 
 
 def load_summarization(folder, config):
-    systems, split = config["summarization"]["systems"], json_record(folder / "split.json")
-    loaded = {name: load_system(folder / "systems" / name, config, name) for name in systems}
+    split = json_record(folder / "split.json")
+    loaded = {name: load_system(folder / "systems" / name, config, name, files) for name, files in files_of_systems(config).items()}
     return {
         "split": split,
         "sizes": {name: split[name]["sampled"] for name in SPLITS},
@@ -195,11 +195,11 @@ def compared_table(path):
     return Record({row["system"]: row for row in table(path)}, path)
 
 
-def load_system(folder, config, name):
-    """A system's files; under `seeds` the scores of a trained one's further seeds."""
+def load_system(folder, config, name, files):
+    """A system's files ({part: file name}); under `seeds` the scores of a trained one's further seeds."""
     systems = config["summarization"]["systems"]
     readers = {".json": json_record, ".jsonl": lines, ".csv": sparsity}
-    parts = {part: readers[Path(file).suffix](folder / file) for part, file in system_files(config, name).items()}
+    parts = {part: readers[Path(file).suffix](folder / file) for part, file in files.items()}
     repeated = load_seeds(folder, "scores.json", extra_seeds(config) if is_trained(systems, name) else [])
     return Record({"name": name, "config": systems[name], "seeds": repeated, **parts}, folder)
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from lib import figures
 from lib.report_language import PERSIAN
-from lib.report_studies import group, in_curve, members, own_systems, position, studies, subject
+from lib.report_studies import group, in_curve, members, position, studies, subject
+from lib.systems import own_systems
 
 COSTS = {"speed": "new_tokens_per_second", "loaded": "bytes_loaded", "peak_memory": "peak_memory_bytes"}
 LOSS = "validation_loss"

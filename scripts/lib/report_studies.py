@@ -3,7 +3,7 @@
 A study sets some systems beside a baseline; what it is about follows from its systems, not from its name.
 """
 
-from lib.systems import lineage, studied
+from lib.systems import lineage, own_systems
 
 OF_AXIS = {"amount": "pruning", "shots": "shots"}
 PRUNED_BY = ("method", "scope")
@@ -17,11 +17,6 @@ def studies(config):
 def members(config, study):
     """A study's baseline and its systems."""
     return [study["baseline"], *study["systems"]]
-
-
-def own_systems(config):
-    """The systems that do not: the assignment's, and any of the reader's own."""
-    return [name for name in config["summarization"]["systems"] if name not in studied(config)]
 
 
 def subject(config, study):

@@ -12,6 +12,12 @@ def studied(config):
     return {name for study in studies for name in study["systems"]}.difference(ASSIGNMENT)
 
 
+def own_systems(config):
+    """The systems that do not: the assignment's, and any of the reader's own."""
+    of_studies = studied(config)
+    return [name for name in config["summarization"]["systems"] if name not in of_studies]
+
+
 def lineage(systems, name):
     """The system and its ancestors, itself first."""
     yield name

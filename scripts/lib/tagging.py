@@ -1,10 +1,9 @@
 """Sentences through the tagger: windows of subwords in, one tag for each word out."""
 
 from dataclasses import dataclass
-from functools import reduce
 
 from lib.alignment import aligned_labels, by_sentence, windows
-from lib.cleaning import TOKEN_STEPS
+from lib.cleaning import TOKEN_STEPS, clean_token
 from lib.device import resolve_precision
 from lib.labels import LabelScheme, type_of
 from lib.model_tokenizer import load_tokenizer
@@ -63,13 +62,12 @@ class RawTagger:
 
     def __init__(self, folder, precision, batch_size):
         self.model, self.tokenizer = load_tagger(folder), load_tokenizer(folder)
-        steps = getattr(self.model.config, "token_steps", None)
-        if steps is None:
+        self.steps = getattr(self.model.config, "token_steps", None)
+        if self.steps is None:
             raise InputError(
                 f"{folder}: its config.json does not say how the words of its training data were cleaned; expected token_steps, a list of "
                 f"some of {', '.join(TOKEN_STEPS)}; name a tagger that ner_train.py wrote, or add the key"
             )
-        self.steps = [TOKEN_STEPS[step] for step in steps]
         self.precision, self.batch_size = resolve_precision(precision), batch_size
 
     @property
@@ -80,8 +78,7 @@ class RawTagger:
     def tag(self, sentences, languages):
         """A tag a word and its probability, for each of `sentences` (lists of words) in the language beside it."""
         cleaned = [
-            [reduce(lambda word, step, language=language: step(word, language), self.steps, word) for word in sentence]
-            for sentence, language in zip(sentences, languages, strict=True)
+            [clean_token(word, language, self.steps) for word in sentence] for sentence, language in zip(sentences, languages, strict=True)
         ]
         encoded = list(Encoder(self.tokenizer, self.tokenizer.model_max_length).words(cleaned))
         collator = Collator(self.tokenizer.pad_token_id)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from lib.report_data import SCORES, system_files
+from lib.report_data import SCORES, files_of_systems
 from lib.report_studies import members, studies
 from lib.systems import extra_seeds, is_trained, studied
 
@@ -418,7 +418,7 @@ def make_system(folder, config, name, rows, predictions, points):
     write(folder / "scores.json", scores_of(points, len(rows)))
     precision = system.get("precision", "auto")
     write(folder / "speed.json", SPEED | {"precision": precision, "bytes_loaded": 1.4e8 if precision in ("nf4", "int8") else 2.7e8})
-    files = system_files(config, name)
+    files = files_of_systems(config)[name]
     if "generation" in files:
         own = {row["id"]: ["t2", "t1"] for row in rows} if system.get("selection") == "similar" else None
         shots = [f"t{number}" for number in range(system.get("shots", 0))]

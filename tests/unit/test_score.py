@@ -231,7 +231,8 @@ def test_lead_3_on_real_articles_scores_what_it_is_known_to_score(tmp_path, real
     columns = {"id": "id", "article": "article", "reference": "highlights"}
     outputs = {split: tmp_path / f"{split}.parquet" for split in ("train", "validation", "test")} | {"record": tmp_path / "split.json"}
     arguments = {"dataset": real_data / "cnn_dailymail", "config": "3.0.0", "columns": json.dumps(columns), "min_words": 1, "seed": 42}
-    summ_split.main(command_line(arguments | {"sizes": '{"train": 10, "validation": 10, "test": 500}'} | outputs))
+    arguments |= {"near_threshold": 1, "near_characters": 5, "sizes": '{"train": 10, "validation": 10, "test": 500}'}
+    summ_split.main(command_line(arguments | outputs))
     rows = run_lead(tmp_path, read_parquet(outputs["test"], ["id", "article", "reference"]), 3)
     scores, _, _ = rouge({"lead3": [row["prediction"] for row in rows]}, [row["reference"] for row in rows], stemmer=True)
     means = [sum(scores["lead3"][metric]) / len(rows) for metric in ROUGE]

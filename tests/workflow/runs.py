@@ -50,6 +50,23 @@ def snakemake(folder, *options, timeout=1200):
     )
 
 
+def worker_out_of_memory(most):
+    """Code for a sitecustomize module: the second worker's training step fails on more than `most` rows, as if memory had run out."""
+    return f"""
+import os
+if "KARGAH_TRIED" in os.environ:
+    import transformers
+    step = transformers.Trainer.training_step
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        if len(inputs["input_ids"]) > {most} and os.environ["RANK"] == "1":
+            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
+        return step(self, model, inputs, *args, **kwargs)
+
+    transformers.Trainer.training_step = training_step
+"""
+
+
 def planned(output):
     """{rule: jobs} from the table that a dry run prints."""
     table = output.split("job ", 1)[1].split("total", 1)[0]

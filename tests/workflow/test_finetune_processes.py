@@ -4,16 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from lib.records import read_json, read_jsonl
+from runs import ROOT, worker_out_of_memory
 from tuning import TEMPLATE, TRAINING, command_line, cut, linear, make_start, pairs, weights, write_pairs
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = TRAINING | {"num_train_epochs": 1, "gradient_accumulation_steps": 2, "eval_steps": 1, "lr_scheduler_type": "constant"}
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "targets": ["q_proj", "up_proj"]}
 
@@ -77,23 +76,8 @@ def test_two_processes_train_as_one_and_keep_the_zeros(pruned, tmp_path, changes
     assert (summaries[0]["effective_batch"], summaries[0]["steps"]) == (8, 2)
 
 
-GREEDY = """
-import os
-if "KARGAH_TRIED" in os.environ:
-    import transformers
-    step = transformers.Trainer.training_step
-
-    def training_step(self, model, inputs, *args, **kwargs):
-        if len(inputs["input_ids"]) > 1 and os.environ["RANK"] == "1":
-            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
-        return step(self, model, inputs, *args, **kwargs)
-
-    transformers.Trainer.training_step = training_step
-"""
-
-
 def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(pruned, tmp_path):
-    run = train(pruned, tmp_path, 2, before=GREEDY)
+    run = train(pruned, tmp_path, 2, before=worker_out_of_memory(1))
     assert run.returncode == 0, run.stderr[-4000:]
     assert "out of memory with 4 in a batch; starting again with 2, accumulated 4 times" in run.stderr
     summary = read_json(tmp_path / "training.json")

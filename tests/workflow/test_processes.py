@@ -14,9 +14,9 @@ from safetensors.numpy import load_file
 
 import ner_clean
 from lib.records import read_json, read_jsonl
+from runs import ROOT, worker_out_of_memory
 from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
 
-ROOT = Path(__file__).parents[2]
 TRAINING = {
     "num_train_epochs": 1,
     "per_device_train_batch_size": 8,
@@ -97,21 +97,7 @@ def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
 
 def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(data, tmp_path):
     """The worker's own step raises the error, so a module on its path does it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        """
-import os
-if "KARGAH_TRIED" in os.environ:
-    import transformers
-    step = transformers.Trainer.training_step
-
-    def training_step(self, model, inputs, *args, **kwargs):
-        if len(inputs["input_ids"]) > 2 and os.environ["RANK"] == "1":
-            raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
-        return step(self, model, inputs, *args, **kwargs)
-
-    transformers.Trainer.training_step = training_step
-"""
-    )
+    (tmp_path / "sitecustomize.py").write_text(worker_out_of_memory(2))
     os.environ["PYTHONPATH"] = str(tmp_path)
     try:
         run = train(data, tmp_path / "out", 2)
