@@ -8,7 +8,7 @@ PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use
 SNAKEMAKE := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/snakemake --cores $(CORES)
 QUIET := --quiet host reason --show-failed-logs
 
-.PHONY: help demo smoke test test-system bench lock check
+.PHONY: help demo smoke test test-system bench bench-scale lock check
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,9 @@ test-system: .venv/.tested ## what needs minutes: the demo from a clean clone an
 bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/ner_training.py
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/generation.py
+
+bench-scale: .venv/.installed ## measure how time and memory grow with the work, an hour and more (results/bench/scale.md)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/scale.py
 
 check: .venv/.tested ## formatting, imports, lint
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

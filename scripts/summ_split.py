@@ -61,18 +61,19 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     dataset = readable(load_splits(args.dataset, args.config), args)
-    before, held_out, record, samples = {"article": {}, "id": {}}, {}, {}, {}
+    before, record, samples = {"article": {}, "id": {}}, {}, {}
+    held_out = NearArticles(args.near_threshold, args.near_characters)
     for split in reversed(SPLITS):  # test first: what comes later gives way
         kept, counts = clean(dataset[split], split, args, before)
         chosen, left_out = sampled(dataset[split], kept, split, args, counts, held_out)
-        samples[split] = list(pairs(dataset[split].select(chosen), args.columns))
+        samples[split] = dataset[split].select(chosen)
         if split != "train":
-            held_out[split] = NearArticles([row["article"] for row in samples[split]], args.near_threshold, args.near_characters)
+            held_out.add(split, (row["article"] for row in pairs(samples[split], args.columns)))
         record[split] = counts | {"left_out": left_out, "sampled": len(chosen)}
         progress(f"{split}: {counts['found']} pairs found, {len(kept)} kept, {sum(left_out.values())} left out, {len(chosen)} sampled")
     with ExitStack() as outputs:
         for split in SPLITS:
-            write_parquet(outputs.enter_context(whole(getattr(args, split))), samples[split], SCHEMA)
+            write_parquet(outputs.enter_context(whole(getattr(args, split))), pairs(samples[split], args.columns), SCHEMA)
         write_json(outputs.enter_context(whole(args.record)), {split: record[split] for split in SPLITS})
 
 
@@ -152,7 +153,7 @@ def peculiarities(row):
 def sampled(rows, kept, split, args, counts, held_out):
     """(sorted indices of a random sample of `kept`, counts of what was left out of it); a larger one with the same seed contains it.
 
-    held_out  NearArticles by the name of their split
+    held_out  NearArticles of the samples drawn before
     """
     asked, order = args.sizes[split], np.random.default_rng([args.seed, SPLITS.index(split)]).permutation(len(kept))
     chosen, left_out, drawn = [], Counter(), 0
@@ -160,7 +161,7 @@ def sampled(rows, kept, split, args, counts, held_out):
         places = order[drawn : drawn + asked - len(chosen)]
         indices = [kept[place] for place in places]
         for index, row in zip(indices, pairs(rows.select(indices), args.columns), strict=True):
-            near = next((name for name, articles in held_out.items() if row["article"] in articles), None)
+            near = held_out.split_of(row["article"])
             if near is None:
                 chosen.append(index)
             else:

@@ -103,15 +103,21 @@ class NearDuplicates:
 
 
 class NearArticles:
-    """Articles, given as texts of any language; `article in …` tells whether one is nearly the same as one of them."""
+    """Articles, given as texts of any language, each of a split."""
 
-    def __init__(self, articles, threshold, characters):
-        self.index = NearDuplicates(threshold, characters, lambda number: (articles[number].split(), None))
-        for number, article in enumerate(articles):
-            self.index.add(number, article.split(), None)
+    def __init__(self, threshold, characters):
+        self.articles, self.splits = [], []
+        self.index = NearDuplicates(threshold, characters, lambda number: (self.articles[number].split(), None))
 
-    def __contains__(self, article):
-        return self.index.has_match(article.split(), None)
+    def add(self, split, articles):
+        for article in articles:
+            self.index.add(len(self.articles), article.split(), None)
+            self.articles.append(article)
+            self.splits.append(split)
+
+    def split_of(self, article):
+        """The split of an article that is nearly the same, of several splits the one added first; None if there is no such article."""
+        return next((self.splits[number] for number in self.index.matches(article.split(), None)), None)
 
 
 def rows_of_a_band(threshold):

@@ -1,9 +1,12 @@
 """Reading and writing JSON, JSON lines and Parquet, the same way everywhere: UTF-8, keys in the order given, a line feed at the end."""
 
 import json
+from itertools import islice
 from pathlib import Path
 
 from lib.program import InputError, one_line
+
+BATCH = 10_000  # rows in memory at once
 
 
 def write_json(path, value):
@@ -35,11 +38,14 @@ def read_jsonl(path):
 
 
 def write_parquet(path, rows, schema):
-    """`rows` as a list of dicts; `schema` a pyarrow schema."""
+    """`rows` as an iterable of dicts, written in batches, so that a large file never stands in memory; `schema` a pyarrow schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    rows = iter(rows)
+    with pq.ParquetWriter(path, schema) as writer:
+        while batch := list(islice(rows, BATCH)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
 
 
 def read_parquet(path, columns):

@@ -60,8 +60,9 @@ def refuse_seen(shots, test, threshold, characters):
         shared = {row[key] for row in shots} & {row[key] for row in test}
         if shared:
             raise InputError(f"shots: the {key} {sorted(shared)[0][:80]!r} of train stands in test as well; take the pair out of train")
-    articles = NearArticles([row["article"] for row in shots], threshold, characters)
-    near = next((row["id"] for row in test if row["article"] in articles), None)
+    articles = NearArticles(threshold, characters)
+    articles.add("train", (row["article"] for row in shots))
+    near = next((row["id"] for row in test if articles.split_of(row["article"])), None)
     if near is not None:
         raise InputError(
             f"shots: an article of train is nearly the same as {near!r} of test; expected a similarity below {threshold} "

@@ -1,0 +1,380 @@
+r"""Measure how time and memory grow with the work: cleaning and audit, splits and statistics, scores, and plans of many systems.
+
+    python bench/scale.py [--stages clean audit …] [--largest 1.0] [--encoder MODEL_DIR] [--output results/bench]
+
+reads    MODEL_DIR          BERTScore's encoder (by default the one that the demo fetched)
+writes   OUTPUT/scale.md and .json      a table, and every single measurement
+         OUTPUT/scale.svg   seconds and memory over the work, both relative to the largest measurement of their stage
+
+The data are made here, of words drawn by Zipf's law: sentences of two languages with names, repetitions and near-repetitions; articles
+and summaries as long as CNN/DailyMail's. Each measurement is a process of its own: its wall time, the processor's time, its peak
+memory. The last column is the exponent of time between the two largest sizes: 1 is linear, 2 is quadratic. --largest 0.1 stops at
+sizes of a tenth of the largest one.
+"""
+
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import lib.offline  # noqa: E402, F401, I001
+
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+import yaml  # noqa: E402
+
+from lib import figures  # noqa: E402
+from lib.cleaning import RULES  # noqa: E402
+from lib.program import InputError, existing_folder, log, parser, program  # noqa: E402
+from lib.random_models import make  # noqa: E402
+from lib.records import write_jsonl  # noqa: E402
+from lib.publish import whole  # noqa: E402
+from measuring import fetched, publish  # noqa: E402
+
+BLOCK = 20_000  # rows made at once
+VOCABULARY = 50_000
+LANGUAGES = {"en": "abcdefghijklmnoprstuvwy", "fa": "ابپتجچخدرزسشعفقکگلمنوهی"}
+TYPES = ("PER", "ORG", "LOC")
+REPEATED, NEARLY = 0.1, 0.05  # shares of sentences that repeat another one exactly, or but for a word
+SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
+ARTICLES = {"train": 287_113, "validation": 13_368, "test": 11_490}  # of CNN/DailyMail 3.0.0
+ARTICLE_WORDS, REFERENCE_WORDS = (6.45, 0.45), (3.9, 0.35)  # mean and deviation of the logarithm: medians of 633 and 49 words
+NEAR = ["--near-threshold", "0.8", "--near-characters", "5"]
+STAGES = {}
+
+
+@dataclass
+class Stage:
+    """sizes  the amounts of work, rising
+    unit   what they count
+    make   make(folder, size): writes the stage's input
+    runs   runs(folder, size): the commands that are measured together
+    """
+
+    title: str
+    sizes: tuple
+    unit: str
+    make: callable
+    runs: callable
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
+    command.add_argument("--largest", type=float, default=1.0, help="share of each stage's largest size up to which it is measured")
+    command.add_argument("--encoder", type=existing_folder)
+    command.add_argument("--output", type=Path, default=ROOT / "results/bench")
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    encoder = args.encoder or fetched("roberta_large")
+    if encoder is None and "bertscore" in args.stages:
+        raise InputError(
+            "assets/roberta_large is missing; expected the encoder that the demo fetches; run make demo, or name one: --encoder"
+        )
+    found = {}
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work)
+        (folder / "encoder").symlink_to(Path(encoder).resolve() if encoder else folder)
+        make("xlm_roberta", folder / "tagger", seed=1)
+        make("bert", folder / "bert", seed=4)
+        make("llama", folder / "llama", seed=3)
+        for name in args.stages:
+            stage = STAGES[name]
+            sizes = [size for size in stage.sizes if size <= args.largest * stage.sizes[-1]]
+            found[name] = [measured(stage, folder / name / str(size), size) for size in sizes]
+    report(args.output, {name: measurements for name, measurements in found.items() if measurements})
+
+
+def measured(stage, folder, size):
+    folder.mkdir(parents=True)
+    stage.make(folder, size)
+    result = {"size": size, "seconds": 0.0, "processor_seconds": 0.0, "peak_bytes": 0}
+    for command in stage.runs(folder, size):
+        seconds, processor, peak = run(command, folder)
+        result["seconds"] += seconds
+        result["processor_seconds"] += processor
+        result["peak_bytes"] = max(result["peak_bytes"], peak)
+    log(f"{stage.title}, {size:,} {stage.unit}: {result['seconds']:.1f} s, {result['peak_bytes'] / 2**30:.2f} GiB")
+    return result
+
+
+def run(command, folder):
+    """Wall seconds, processor's seconds and peak memory in bytes of a command and its children."""
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    with open(folder / "output.txt", "w+") as output:
+        start = time.perf_counter()
+        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        if status:
+            output.seek(0)
+            raise InputError(f"{command[1]}: failed with {os.waitstatus_to_exitcode(status)}: {output.read().strip()[-1000:]}")
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+# ------------------------------------------------------------------ the tables
+
+
+def exponent(measurements):
+    """By which power of the work its time grows, between the two largest sizes; None for a single size."""
+    if len(measurements) < 2:
+        return None
+    one, other = measurements[-2:]
+    return math.log(other["seconds"] / one["seconds"]) / math.log(other["size"] / one["size"])
+
+
+def report(folder, found):
+    lines = ["| stage | work | seconds | processor's seconds | peak memory, GiB | exponent |", "|---|---:|---:|---:|---:|---:|"]
+    for name, measurements in found.items():
+        for place, row in enumerate(measurements):
+            last = exponent(measurements) if place == len(measurements) - 1 else None
+            lines.append(
+                f"| {STAGES[name].title} | {row['size']:,} {STAGES[name].unit} | {row['seconds']:.1f} | {row['processor_seconds']:.1f} "
+                f"| {row['peak_bytes'] / 2**30:.2f} | {'' if last is None else f'{last:.2f}'} |"
+            )
+    points = []
+    for name, measurements in found.items():
+        largest = measurements[-1]
+        for row in measurements:
+            shares = {key: row[key] / largest[key] for key in ("seconds", "peak_bytes")}
+            level = {key: dict.fromkeys(("value", "low", "high"), share) for key, share in shares.items()}
+            points.append({"group": STAGES[name].title, "x": row["size"] / largest["size"], **level})
+    panels = {"seconds": "time, share of the largest", "peak_bytes": "peak memory, share of the largest"}
+    picture = figures.curves(points, panels, "work, share of the largest", {})
+    words = figures.described(picture, "scale", "Cost as work grows", "Time and peak memory of each stage, relative to its largest size")
+    publish(folder, "scale", lines, measurements=found)
+    with whole(folder / "scale.svg") as part:
+        part.write_text(figures.standalone(words), encoding="utf-8")
+
+
+# ------------------------------------------------------------------ words
+
+
+def vocabulary(language, seed=7):
+    """Different words of a language's letters, the commonest first, of 2 to 11 letters."""
+    letters, draw, words = LANGUAGES[language], random.Random(seed), {}
+    while len(words) < VOCABULARY:
+        words["".join(draw.choices(letters, k=draw.randint(2, 11)))] = None
+    return np.array(list(words), dtype=object)
+
+
+def drawn(generator, words, count):
+    """`count` words by Zipf's law."""
+    ranks = np.exp(generator.random(count) * math.log(len(words))).astype(int)
+    return words[np.minimum(ranks, len(words)) - 1]
+
+
+# ------------------------------------------------------------------ sentences
+
+
+def sentences(folder, size):
+    """Two data sets of `size` sentences together: a tenth of them repeated, a twentieth repeated but for a word, with names of people."""
+    for language in LANGUAGES:
+        words, generator = vocabulary(language), np.random.default_rng(11)
+        place = folder / language / "data"
+        place.mkdir(parents=True)
+        for split, share in SPLITS.items():
+            write_sentences(place / f"{split}-00000-of-00001.parquet", words, generator, round(size / 2 * share))
+
+
+def write_sentences(path, words, generator, count):
+    schema = pa.schema([("tokens", pa.list_(pa.string())), ("ner_tags", pa.list_(pa.string()))])
+    with pq.ParquetWriter(path, schema) as writer:
+        for start in range(0, count, BLOCK):
+            lengths = np.clip(generator.normal(20, 8, min(BLOCK, count - start)).astype(int), 3, 60)
+            tokens = np.split(drawn(generator, words, lengths.sum()), np.cumsum(lengths)[:-1])
+            again, fate = generator.integers(0, len(tokens), len(tokens)), generator.random(len(tokens))
+            for row in range(1, len(tokens)):
+                if fate[row] < REPEATED + NEARLY:
+                    tokens[row] = tokens[again[row] % row].copy()
+                    if fate[row] >= REPEATED:
+                        tokens[row][again[row] % len(tokens[row])] = words[again[row]]
+            tags = [tagged(row) for row in tokens]
+            writer.write_table(pa.table({"tokens": [list(row) for row in tokens], "ner_tags": tags}, schema=schema))
+
+
+def tagged(tokens):
+    """Tags that follow from the words, so that copies of a sentence agree: every word of nine letters or more is a name."""
+    return [f"B-{TYPES[len(token) % len(TYPES)]}" if len(token) >= 9 else "O" for token in tokens]
+
+
+def specs():
+    entry = {"config": None, "columns": {"tokens": "tokens", "tags": "ner_tags"}, "limit": dict.fromkeys(SPLITS)}
+    entry |= {"labels": {name: name for name in TYPES}}
+    return json.dumps([{**entry, "name": name, "language": name, "sources": [{"name": name, "types": list(TYPES)}]} for name in LANGUAGES])
+
+
+def cleaning(folder, _):
+    outputs = {f"--{split}": folder / f"{split}.parquet" for split in SPLITS}
+    outputs |= {"--labels": folder / "labels.json", "--report": folder / "cleaning.json", "--rows": folder / "rows.parquet"}
+    command = [sys.executable, "scripts/ner_clean.py", "--folders", *(folder / language for language in LANGUAGES), "--datasets", specs()]
+    command += ["--cleaning", json.dumps(dict.fromkeys(RULES, True)), "--label-scheme", "masked_union", *NEAR, "--seed", "42"]
+    yield [*command, *(part for output in outputs.items() for part in output)]
+
+
+def cleaned_sentences(folder, size):
+    sentences(folder, size)
+    for command in cleaning(folder, size):
+        run(command, folder)
+
+
+def auditing(folder, _):
+    command = [sys.executable, "scripts/ner_audit.py", "--folders", *(folder / language for language in LANGUAGES), "--datasets", specs()]
+    command += ["--labels", folder / "labels.json", "--cleaning", folder / "cleaning.json", "--rows", folder / "rows.parquet"]
+    yield [*command, "--backbone", folder.parents[1] / "tagger", "--max-length", "512", *NEAR, "--output", folder / "audit.json"]
+
+
+STAGES["clean"] = Stage("cleaning", (62_500, 250_000, 1_000_000), "sentences", sentences, cleaning)
+STAGES["audit"] = Stage("audit", (62_500, 250_000, 1_000_000), "sentences", cleaned_sentences, auditing)
+
+
+# ------------------------------------------------------------------ articles
+
+
+def lengths(generator, count, logarithm):
+    return np.maximum(generator.lognormal(*logarithm, count).astype(int), 5)
+
+
+def texts(generator, words, counts):
+    """A text of each number of words, in sentences of about twenty."""
+    for part in np.split(drawn(generator, words, counts.sum()), np.cumsum(counts)[:-1]):
+        yield " ".join(" ".join(part[start : start + 20]).capitalize() + "." for start in range(0, len(part), 20))
+
+
+def articles(folder, size):
+    """A data set of `size` pairs, divided among the splits as CNN/DailyMail is."""
+    words, generator, every = vocabulary("en"), np.random.default_rng(13), sum(ARTICLES.values())
+    schema = pa.schema([("id", pa.string()), ("article", pa.string()), ("highlights", pa.string())])
+    (folder / "pairs/data").mkdir(parents=True)
+    for split, whole_split in ARTICLES.items():
+        count = round(size * whole_split / every)
+        with pq.ParquetWriter(folder / f"pairs/data/{split}-00000-of-00001.parquet", schema) as writer:
+            for start in range(0, count, BLOCK):
+                rows = min(BLOCK, count - start)
+                columns = {"id": [f"{split}-{start + row}" for row in range(rows)]}
+                columns["article"] = list(texts(generator, words, lengths(generator, rows, ARTICLE_WORDS)))
+                columns["highlights"] = list(texts(generator, words, lengths(generator, rows, REFERENCE_WORDS)))
+                writer.write_table(pa.table(columns, schema=schema))
+
+
+def splitting(folder, size):
+    """All pairs are kept but those that a near-duplicate asks to replace: one in a thousand is left undrawn."""
+    every = sum(ARTICLES.values())
+    sizes = {split: round(0.999 * size * count / every) for split, count in ARTICLES.items()}
+    outputs = [part for split in ARTICLES for part in (f"--{split}", folder / f"{split}.parquet")]
+    command = [sys.executable, "scripts/summ_split.py", "--dataset", folder / "pairs", "--sizes", json.dumps(sizes), "--min-words", "1"]
+    command += ["--columns", '{"id": "id", "article": "article", "reference": "highlights"}', *NEAR, "--seed", "42"]
+    yield [*command, *outputs, "--record", folder / "split.json"]
+
+
+def split_articles(folder, size):
+    articles(folder, size)
+    for command in splitting(folder, size):
+        run(command, folder)
+
+
+def statistics(folder, _):
+    inputs = [part for split in ARTICLES for part in (f"--{split}", folder / f"{split}.parquet")]
+    inputs += ["--percentiles", "90", "95", "99"]
+    tokens = folder / "tokens.json"
+    yield [sys.executable, "scripts/length_statistics.py", "--model", folder.parents[1] / "llama", *inputs, "--output", tokens]
+    command = [sys.executable, "scripts/text_statistics.py", *inputs, "--tokens", f"llama={tokens}", "--seed", "42"]
+    yield [*command, "--output", folder / "stats.json"]
+
+
+STAGES["split"] = Stage("drawing all pairs", (19_500, 78_000, 311_971), "pairs", articles, splitting)
+STAGES["statistics"] = Stage("lengths", (19_500, 78_000, 311_971), "pairs", split_articles, statistics)
+
+
+# ------------------------------------------------------------------ scores
+
+
+def summaries(names):
+    """Systems' summaries: half of each is the reference's own words."""
+
+    def write(folder, size):
+        words, generator = vocabulary("en"), np.random.default_rng(17)
+        references = list(texts(generator, words, lengths(generator, size, REFERENCE_WORDS)))
+        for name in names:
+            others = texts(generator, words, lengths(generator, size, REFERENCE_WORDS))
+            rows = [
+                {"id": str(row), "prediction": reference[: len(reference) // 2] + other, "reference": reference}
+                for row, (reference, other) in enumerate(zip(references, others, strict=True))
+            ]
+            (folder / "systems" / name).mkdir(parents=True)
+            write_jsonl(folder / "systems" / name / "predictions.jsonl", rows)
+
+    return write
+
+
+def scoring(names, encoder, layer):
+    def runs(folder, _):
+        command = [sys.executable, "scripts/score.py", "--systems-folder", folder / "systems", "--systems", *names, "--stemmer"]
+        command += ["--bertscore-model", folder.parents[1] / encoder, "--bertscore-name", encoder, "--bertscore-layer", str(layer)]
+        yield [*command, "--bertscore-batch-size", "32", "--seed", "42"]
+
+    return runs
+
+
+TEN = [f"system_{number}" for number in range(10)]
+STAGES["rouge"] = Stage("ROUGE of ten systems", (718, 2_872, 11_490), "articles", summaries(TEN), scoring(TEN, "bert", 2))
+STAGES["bertscore"] = Stage("BERTScore", (625, 2_500, 10_000), "pairs", summaries(TEN[:1]), scoring(TEN[:1], "encoder", 6))
+
+
+# ------------------------------------------------------------------ plans
+
+PLAN = [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run", "--quiet", "all"]
+
+
+def sweep(folder, size):
+    """A preset with `size` systems more: pruned by shares of their own."""
+    system = {"kind": "prune", "parent": "smollm2_tuned", "method": "l1_unstructured", "amount_of": "prunable", "scope": "layer"}
+    systems = {f"pruned_{number}": {**system, "amount": (number + 1) / (size + 1)} for number in range(size)}
+    (folder / "sweep.yaml").write_text(yaml.safe_dump({"summarization": {"systems": systems}}), encoding="utf-8")
+
+
+def planning(folder, _):
+    yield [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "-n",
+        "-q",
+        "all",
+        "--configfile",
+        "presets/smoke.yaml",
+        folder / "sweep.yaml",
+    ]
+
+
+def full_test_set(folder, _):
+    splits = {"summarization": {"splits": {"test": ARTICLES["test"]}, "generation": {"shards": 1}}}
+    (folder / "full.yaml").write_text(yaml.safe_dump(splits), encoding="utf-8")
+
+
+def planning_shards(folder, size):
+    yield [*PLAN, "--configfile", folder / "full.yaml", "--set-scatter", f"generation={size}"]
+
+
+STAGES["plan"] = Stage("dry run of a sweep", (10, 100, 1_000), "systems", sweep, planning)
+STAGES["shards"] = Stage("dry run of the full test set in shards", (8, 64, 512), "shards a system", full_test_set, planning_shards)
+
+
+if __name__ == "__main__":
+    main()
