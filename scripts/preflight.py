@@ -36,7 +36,7 @@ from lib.preflight import (
     hours,
     table,
 )
-from lib.program import InputError, existing_file, json_value, parser, program
+from lib.program import InputError, existing_file, json_value, one_line, parser, program
 from lib.publish import whole
 from lib.records import write_json
 
@@ -55,7 +55,8 @@ def arguments(argv):
 @program
 def main(argv=None):
     args = arguments(argv)
-    machine, elsewhere = measured(), args.devices == "elsewhere"
+    elsewhere = args.devices == "elsewhere"
+    machine = measured(() if elsewhere else asked_precisions(args.needs))
     checks = [
         *check_precisions(args.needs, machine, elsewhere),
         *([] if elsewhere else check_memory(args.needs, machine)),
@@ -78,8 +79,12 @@ def main(argv=None):
 # ------------------------------------------------------------------ the machine
 
 
-def measured():
-    """This machine, its speed measured in a second."""
+def asked_precisions(needs):
+    return sorted({precision for work in needs["precisions"].values() for precision in work.values()})
+
+
+def measured(precisions):
+    """This machine, its speed measured in a second, and each of the `precisions` tried."""
     gpu = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     precision = resolve_precision("auto")
@@ -87,7 +92,28 @@ def measured():
     block = torch.ones(2**26, dtype=torch.uint8, device=device())
     operations = 2 * 1024**3 / shortest(lambda: matrix @ matrix)
     bandwidth = 2 * len(block) / shortest(block.clone)
-    return Machine(device_name(), memory, gpu, precision, operations, bandwidth)
+    lacking = {asked: why for asked in precisions if (why := refusal(asked, DTYPES[precision]))}
+    return Machine(device_name(), memory, gpu, precision, operations, bandwidth, lacking)
+
+
+def refusal(precision, dtype):
+    """Why a linear layer does not compute in `precision` on this device; None if it does. Quantized ones compute in `dtype`."""
+    try:
+        layer = linear_layer(precision, dtype).to(device())
+        layer(torch.ones(1, 64, dtype=DTYPES.get(precision, dtype), device=device()))
+    except Exception as error:  # whatever a library raises that lacks a kernel, or was built for another device
+        return f"{type(error).__name__}: {one_line(error)}"
+    return None
+
+
+def linear_layer(precision, dtype):
+    if precision in ("nf4", "int8"):
+        import bitsandbytes  # takes seconds, and not every run quantizes
+
+        if precision == "nf4":
+            return bitsandbytes.nn.Linear4bit(64, 64, bias=False, compute_dtype=dtype, quant_type="nf4")
+        return bitsandbytes.nn.Linear8bitLt(64, 64, bias=False, has_fp16_weights=False)
+    return torch.nn.Linear(64, 64, dtype=DTYPES.get(precision, dtype))
 
 
 def shortest(action, times=8):

@@ -34,7 +34,7 @@ def checked(config, root):
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         raise ConfigError(_message(errors[0]))
-    for check in (_systems, _named_models, _label_maps, _variants, _compared, _studies, _article_words, _own_folders):
+    for check in (_systems, _named_models, _label_maps, _variants, _compared, _studies, _room_for_shots, _article_words, _own_folders):
         check(config, Path(root))
     return config
 
@@ -332,6 +332,17 @@ def _studies(config, root):
         axis = study.get("axis")
         if axis and not any(axis in systems[ancestor] for system in study["systems"] for ancestor in lineage(systems, system)):
             _fail(f"{key}.axis", f"{axis}, and no system of the study has this key", "a key that some have", "correct or remove it")
+
+
+def _room_for_shots(config, root):
+    """A prompt whose shots leave less to the article than a shot has would compare short articles with long ones, if it fits at all."""
+    summarization = config["summarization"]
+    for name, system in summarization["systems"].items():
+        own = {**summarization["generation"], **system}
+        if own["shots"] and (own["shots"] + 1) * own["shot_article_tokens"] > own["max_prompt_tokens"]:
+            found = f"{own['shots']} shots of {own['shot_article_tokens']} tokens (shot_article_tokens) and their summaries"
+            expected = f"room for an article of as many beside them, in {own['max_prompt_tokens']} tokens (max_prompt_tokens)"
+            _fail(f"summarization.systems.{name}.shots", found, expected, "allow longer prompts, or give fewer or shorter shots")
 
 
 def _article_words(config, root):

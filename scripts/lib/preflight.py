@@ -1,6 +1,6 @@
 """What a run asks of the machine, against what the machine has: checks that need no work to be done first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 OK, NOTE, FAILED = "ok", "note", "failed"
 TRAINING_BYTES = 16  # a weight: itself, its gradient and AdamW's two moments, in fp32
@@ -13,6 +13,7 @@ class Machine:
     """memory, gpu_memory  bytes; gpu_memory is None without a GPU
     operations           floating point operations a second of a product of matrices, in the precision `auto` means here
     bandwidth            bytes a second that memory gives
+    lacking              {precision: why it does not run here} of those that were tried
     """
 
     device: str
@@ -21,6 +22,7 @@ class Machine:
     precision: str
     operations: float
     bandwidth: float
+    lacking: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def check_precisions(needs, machine, elsewhere):
     yield Check("device", OK, f"{machine.device}; auto is {machine.precision}")
     for work, precisions in needs["precisions"].items():
         for key, precision in precisions.items():
-            if precision == "fp16" and machine.gpu_memory is None and work == "training":
+            if precision in machine.lacking:
+                yield Check(key, FAILED, f"{precision} does not run on this device: {machine.lacking[precision]}; choose another, or auto")
+            elif precision == "fp16" and machine.gpu_memory is None and work == "training":
                 yield Check(key, FAILED, "found fp16, and there is no GPU here to train in it; choose bf16, fp32 or auto, or run on a GPU")
             elif precision in ("bf16", "fp16") and precision != machine.precision and not (precision == "fp16" and machine.gpu_memory):
                 yield Check(key, NOTE, f"{precision} is emulated on this device, and slower than {machine.precision}")

@@ -14,6 +14,9 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from lib.program import InputError
 
+# before a chat template that asks for the day, as that of Llama 3.2 does: the one that it writes where nothing tells it the day
+ONE_DAY = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
+
 # ------------------------------------------------------------------ templates
 
 
@@ -155,10 +158,11 @@ def assistant(content):
 
 
 def rendered(tokenizer, messages, **options):
+    """The conversation as the tokenizer's chat template writes it, the same on every day."""
     if not tokenizer.chat_template:
         raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; use the template for base models (prompt: plain)")
     try:
-        return tokenizer.apply_chat_template(messages, tokenize=False, **options)
+        return tokenizer.apply_chat_template(messages, chat_template=ONE_DAY + tokenizer.chat_template, tokenize=False, **options)
     except jinja2.TemplateError as error:
         raise InputError(
             f"{tokenizer.name_or_path}: its chat template refuses the conversation: {error}; write a prompt template that suits it"

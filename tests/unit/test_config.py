@@ -124,6 +124,12 @@ WRONG = [
         "change the scope, or choose l1_unstructured",
     ),
     ("summarization.systems.smollm2_pruned.method", "semi_structured_2_4", "smollm2_pruned.amount: 0.3 of prunable", "amount 0.5"),
+    (
+        "summarization.generation.max_prompt_tokens",
+        1500,
+        "llama_few_shot.shots: 3 shots of 400 tokens (shot_article_tokens) and their summaries",
+        "allow longer prompts, or give fewer or shorter shots",
+    ),
     ("summarization.training.lora", {"r": 8}, "summarization.training.lora: the key alpha is missing", "their scale"),
     ("summarization.training.lora", "yes", "summarization.training.lora: found 'yes', a text", "null trains all weights"),
     ("summarization.training.packing", "", "summarization.training: the key packing is missing", "rows of a batch share"),

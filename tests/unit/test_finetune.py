@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from trl import SFTConfig, SFTTrainer
 
 import finetune
+from lib.best_weights import BestWeights
 from lib.device import resolve_precision
 from lib.master_weights import spread
 from lib.model_folder import load_model
@@ -381,19 +382,55 @@ def test_zeros_survive_any_optimizer_with_momentum_from_before_and_gradients_tha
     assert zeros.count() == sum(int(mask.sum()) for mask in masks.values())
     for _ in range(4):
         step()
-        zeros.restore()
+        zeros.on_optimizer_step(None, None, None)
         zeros.check()
     assert all(bool((parameters[name][mask] == 0).all()) for name, mask in masks.items())
     assert any(not torch.equal(parameters[name], saved[name]) for name in masks)
 
 
-def test_a_lost_zero_is_noticed(pruned):
+def moving_everything(monkeypatch):
+    """Let the optimizer of the training move every weight, whatever its gradient."""
+    step = torch.optim.AdamW.step
+
+    def moved(self, *args, **options):
+        step(self, *args, **options)
+        for group in self.param_groups:
+            for weight in group["params"]:
+                weight.data += 1e-3
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", moved)
+
+
+def test_zeros_survive_a_training_whose_optimizer_moves_every_weight(pruned, tmp_path, monkeypatch):
+    moving_everything(monkeypatch)
+    retuned = tune(pruned, tmp_path, keep_zeros=True, num_train_epochs=1)
+    assert all(torch.equal(linear(retuned)[name] == 0, tensor == 0) for name, tensor in linear(pruned).items())
+
+
+def test_zeros_lost_in_training_are_never_stored(pruned, tmp_path, monkeypatch):
+    moving_everything(monkeypatch)
+    monkeypatch.setattr(KeepZeros, "restore", lambda self: None)
+    with pytest.raises(RuntimeError, match="zeros were lost in training"):
+        tune(pruned, tmp_path, keep_zeros=True, num_train_epochs=1)
+    assert not (tmp_path / "model").exists()
+
+
+def test_zeros_lost_after_training_are_never_stored(pruned, tmp_path, monkeypatch):
+    """Where the best weights are put back, say."""
+    monkeypatch.setattr(BestWeights, "restore", lambda self: [weight.data.add_(1e-3) for weight in self.weights.values()])
+    with pytest.raises(RuntimeError, match="zeros were lost in training"):
+        tune(pruned, tmp_path, keep_zeros=True, num_train_epochs=1)
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("check", ["check", "on_evaluate", "on_train_end"])
+def test_a_lost_zero_is_noticed(pruned, check):
     model = AutoModelForCausalLM.from_pretrained(pruned, dtype=torch.float32)
     zeros = KeepZeros(model)
     weight = model.model.layers[1].mlp.up_proj.weight
     weight.data[tuple(map(int, (weight == 0).nonzero()[0]))] = 0.5
     with pytest.raises(RuntimeError, match=r"layers\.1\.mlp\.up_proj: 1 zeros were lost"):
-        zeros.check()
+        getattr(zeros, check)(*[None] * 3 * (check != "check"))
 
 
 def test_masked_gradients_do_not_count_in_clipping(pruned):

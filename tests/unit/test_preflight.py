@@ -9,6 +9,7 @@ import preflight
 from lib.preflight import FAILED, NOTE, OK, Machine, check_disk, check_memory, check_precisions, check_versions, hours
 from lib.program import InputError
 from lib.records import read_json
+from preflight import measured
 
 CPU = Machine("a processor", 16_000_000_000, None, "fp32", 1e11, 1e10)
 T4 = Machine("Tesla T4", 16_000_000_000, 15_000_000_000, "fp16", 2e13, 2e11)
@@ -87,7 +88,7 @@ def test_hours_follow_the_work():
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(preflight, "measured", lambda: CPU)
+    monkeypatch.setattr(preflight, "measured", lambda precisions: CPU)
     (tmp_path / "lock.txt").write_text("# pins\nno-such-package==1.0\n")
 
     def run(**needs):
@@ -135,8 +136,23 @@ def test_a_folder_without_permission_is_named(run, tmp_path, monkeypatch):
         run()
 
 
+def test_a_precision_that_does_not_run_stops_the_run_before_it_begins(run, monkeypatch):
+    class Lacking:
+        def __init__(self, *_, **__):
+            raise RuntimeError("no kernel image is available\nfor execution on the device")
+
+    import bitsandbytes
+
+    monkeypatch.setattr(bitsandbytes.nn, "Linear4bit", Lacking)
+    monkeypatch.setattr(preflight, "measured", measured)
+    run(precisions={"training": {}, "generation": {"x.precision": "int8"}})
+    with pytest.raises(SystemExit, match="x.precision: nf4 does not run on this device: RuntimeError: no kernel .*; choose another"):
+        run(precisions={"training": {}, "generation": {"y.precision": "int8", "x.precision": "nf4"}})
+
+
 def test_this_machine_is_measured():
-    machine = preflight.measured()
+    machine = measured(["auto", "fp32", "bf16", "fp16", "int8", "nf4"])
+    assert machine.lacking == {}
     assert machine.memory > 1e9
     assert machine.operations > 1e8
     assert machine.bandwidth > 1e8

@@ -97,6 +97,17 @@ def test_the_chat_templates_own_system_message_does_not_come_in():
     assert prompt.count(CHAT.system) == 1
 
 
+def test_a_chat_template_that_writes_the_day_writes_the_same_one_every_day():
+    """As that of Llama 3.2 does; summaries would differ from day to day."""
+    dated = ready_tokenizer(tiny("llama"))
+    dated.chat_template = (
+        "{% if not date_string is defined %}{% if strftime_now is defined %}{% set date_string = strftime_now('%d %b %Y') %}"
+        "{% else %}{% set date_string = '26 Jul 2024' %}{% endif %}{% endif %}Today Date: {{ date_string }}\n" + dated.chat_template
+    )
+    prompt = CHAT.prompt(dated, "An article.", SHOTS)
+    assert prompt == "Today Date: 26 Jul 2024\n" + CHAT.prompt(tokenizer(), "An article.", SHOTS)
+
+
 def test_a_tokenizer_without_chat_template_is_refused_with_the_way_out():
     other = ready_tokenizer(tiny("llama"))
     other.chat_template = None
@@ -128,7 +139,7 @@ def test_a_folder_without_tokenizer_is_named(tmp_path):
         ready_tokenizer(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["plain", "chat"])
+@pytest.mark.parametrize("name", ["plain", "chat", "chat_one_sentence"])
 def test_the_projects_templates_load(name):
     template = load_template(PROMPTS / f"{name}.yaml")
     assert template.name == name and template.version >= 1
