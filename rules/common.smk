@@ -111,10 +111,18 @@ def asset_kind(name):
 
 def local_files(wildcards):
     """The files of a local folder, so that an edit of one is seen."""
-    entry = ASSETS[asset_kind(wildcards.name)][wildcards.name]
-    if entry["source"] != "local":
-        return []
-    return [os.path.join(entry["path"], file) for file in files_of(entry["path"])]
+    return local_files_of(wildcards.name)
+
+
+def local_files_of(name):
+    entry = ASSETS[asset_kind(name)][name]
+    return [os.path.join(entry["path"], file) for file in files_of(entry["path"])] if entry["source"] == "local" else []
+
+
+def local_folders():
+    """Where the local data sets and models of this run lie."""
+    entries = [ASSETS[asset_kind(name)][name] for name in systems.used_assets(config)]
+    return [entry["path"] for entry in entries if entry["source"] == "local"]
 
 
 def fetch_entry(wildcards):

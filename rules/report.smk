@@ -91,7 +91,10 @@ rule submission:
         report=rules.report.output,
         parts="report/submission.yaml",
         answers=files_under(*ANSWERS),
-        project=files_under(*dict.fromkeys([*WORKFLOW, *TEMPLATES[:-1], *ANSWERS[:-1]])),
+        templates=files_under(*TEMPLATES),
+        tagged=expand("<results>/{variant}/{file}.json", variant=["ner", *ner_variants()], file=["audit", "sentences"]),
+        data=[file for name in systems.used_assets(config) for file in local_files_of(name)],
+        project=files_under(*WORKFLOW),
     output:
         f"<results>/submission/NLP-CA4-{config['student_id']}.zip",
     log:
@@ -105,9 +108,12 @@ rule submission:
         runtime=10,
     params:
         answers=ANSWERS,
+        templates=TEMPLATES,
+        data=local_folders(),
+        largest=flags(config["report"], "largest_model_mb"),
         logs=f"logs/{config['run']}",
     message:
         "Packing the archive {output}"
     shell:
         "python {input.script[0]} --config {input.config} --logs {params.logs} --parts {input.parts} --answers {params.answers:q}"
-        " --project {input.project:q} --output {output} 2> {log}"
+        " --templates {params.templates:q} --data {params.data:q} --project {input.project:q} {params.largest} --output {output} 2> {log}"

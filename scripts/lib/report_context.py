@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, pass_context
 from markupsafe import Markup
 
+from lib.answers import chosen_answer
 from lib.bibliography import Bibliography
 from lib.figures import style
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visible
@@ -154,11 +155,9 @@ class Report:
     @pass_context
     def answer(self, context, question):
         """The answer to a question: the student's own if there is one, else the project's."""
-        folders = [Path(folder) / self.language.code / f"{question}.md" for folder in self.sources.answers]
-        path = next((path for path in folders if path.is_file()), None)
-        if path is None:
-            raise InputError(f"{folders[-1]}: there is no such file; expected the answer to {question}; write it")
-        self.own[question] = path != folders[-1]
+        path, self.own[question] = chosen_answer(self.sources.answers, self.language.code, question)
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file; expected the answer to {question}; write it")
         return self.text(path.read_text(encoding="utf-8"), path, context.get_all())
 
     # ------------------------------------------------------------------ judgements

@@ -37,3 +37,16 @@ def leaves(node, path=""):
             yield from leaves(value, place)
         elif value is not None:
             yield place, value
+
+
+def overrides(base, config):
+    """What a --configfile must say so that, merged over `base`, it gives `config`: null for what is to be taken away."""
+    changed = {}
+    for key in [*config, *(key for key in base if key not in config)]:
+        ours, theirs = config.get(key), base.get(key)
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            if deeper := overrides(theirs, ours):
+                changed[key] = deeper
+        elif ours != theirs:
+            changed[key] = ours
+    return changed
