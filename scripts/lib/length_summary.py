@@ -1,9 +1,13 @@
-"""Lengths of the articles and references of a split, summed up."""
+"""Lengths of texts, summed up."""
+
+from collections import Counter
+from math import floor, log10
 
 import numpy as np
 
 SPLITS = ("train", "validation", "test")
 TEXTS = ("article", "reference")
+BINS = 30  # at most, of a histogram
 
 
 def summary(lengths, percentiles):
@@ -17,3 +21,33 @@ def summary(lengths, percentiles):
         **{f"p{percentile}": value for percentile, value in quantiles.items()},
         "max": int(lengths.max()),
     }
+
+
+def histograms(lengths):
+    """How many texts have which lengths, in bins of one width for all groups, so that these can be compared.
+
+    lengths  {group: lengths}, or a Counter of them instead of a list
+    returns  {"width", "counts": {group: a count a bin}}; bin i holds i × width to (i + 1) × width, and the last one all that is longer
+
+    The width is 1, 2 or 5 times a power of ten: the smallest by which all but a hundredth of the texts stand before the last bin.
+    """
+    counters = {group: Counter(values) for group, values in lengths.items()}
+    everything = sorted(sum(counters.values(), Counter()).items())
+    texts, below = sum(count for _, count in everything), 0
+    for length, count in everything:
+        below += count
+        if below >= 0.99 * texts:
+            break
+    width = _round(max(1, (length + 1) / (BINS - 1))) if everything else 1
+    bins = min(BINS, max((length // width + 1 for length, _ in everything), default=0))
+    counts = {group: [0] * bins for group in counters}
+    for group, counter in counters.items():
+        for length, count in counter.items():
+            counts[group][min(length // width, bins - 1)] += count
+    return {"width": width, "counts": counts}
+
+
+def _round(width):
+    """The smallest of 1, 2, 5, 10, 20, … that is not below `width`."""
+    power = 10 ** floor(log10(width))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= width)
