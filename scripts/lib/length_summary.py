@@ -1,6 +1,7 @@
 """Lengths of texts, summed up."""
 
 from collections import Counter
+from itertools import accumulate
 from math import floor, log10
 
 import numpy as np
@@ -32,14 +33,12 @@ def histograms(lengths):
     The width is 1, 2 or 5 times a power of ten: the smallest by which all but a hundredth of the texts stand before the last bin.
     """
     counters = {group: Counter(values) for group, values in lengths.items()}
-    everything = sorted(sum(counters.values(), Counter()).items())
-    texts, below = sum(count for _, count in everything), 0
-    for length, count in everything:
-        below += count
-        if below >= 0.99 * texts:
-            break
-    width = _round(max(1, (length + 1) / (BINS - 1))) if everything else 1
-    bins = min(BINS, max((length // width + 1 for length, _ in everything), default=0))
+    together = sorted(sum(counters.values(), Counter()).items())
+    below = accumulate(count for _, count in together)
+    enough = 0.99 * sum(count for _, count in together)
+    nearly_longest = next((length for (length, _), count in zip(together, below, strict=True) if count >= enough), 0)
+    width = _round(max(1, (nearly_longest + 1) / (BINS - 1)))
+    bins = min(BINS, together[-1][0] // width + 1) if together else 0
     counts = {group: [0] * bins for group in counters}
     for group, counter in counters.items():
         for length, count in counter.items():
