@@ -10,7 +10,8 @@ reads    *_DIR          data sets as the hub lays them out, in the order of --da
 writes   *.parquet      tokens, ner_tags (IOB2 names with '-'), language, source; data sets one after the other, rows in their order
          LABELS.json    the scheme: name, types, labels in the order of their ids, and for each source its data set, language and types
          CLEANING.json  what each step does and did, per data set and split; rows and entities before and after; rows of each source;
-                       threshold and n-grams of near-duplicates; languages of train
+                       how many of the sentences used have which length in words, a width of the bins and the counts of each data set
+                       and split; threshold and n-grams of near-duplicates; languages of train
          ROWS.parquet   a row a downloaded row, in their order: dataset, split; for each step whether it changed the row or left it out;
                        held_out (it moved from train to validation); kept (it stands in one of the merged files)
 
@@ -35,6 +36,7 @@ import pyarrow.parquet as pq
 
 from lib.cleaning import HELD_OUT, ROW_STEPS, RULES, clean_row, held_out, is_iob2, key_of, sample, tagging_of
 from lib.labels import SCHEMES, LabelScheme, only
+from lib.length_summary import histograms
 from lib.near_duplicates import NearDuplicates, deduplicate_near
 from lib.ner_data import BATCH, SPLITS, DatasetSpec, RawDataset, SourceFinder, TagReader, entity_counts
 from lib.program import InputError, existing_folder, json_value, parser, program, progress
@@ -314,7 +316,7 @@ class Report:
         self.rows, self.tokens, self.entities = Counter(), Counter(), {}
         self.sources, self.sources_left = Counter(), Counter()
         self.entities_left, self.rows_left, self.tokens_left = {}, Counter(), Counter()
-        self.left, self.held_out = {}, {}
+        self.left, self.held_out, self.lengths = {}, {}, {}
 
     def downloaded(self, where, source, tokens, tags):
         self.rows[where] += 1
@@ -330,9 +332,11 @@ class Report:
         self.tokens_left[where] += len(tags)
         self.entities_left.setdefault(where, Counter()).update(entity_counts(tags))
         self.sources_left[where, source] += 1
+        self.lengths.setdefault(where, Counter()).update([len(tags)])
 
     def as_dict(self, scheme, specs, args):
         places = [(spec.name, split) for spec in specs for split in SPLITS]
+        lengths = histograms({where: self.lengths.get(where, Counter()) for where in places})
         return {
             "label_scheme": scheme.name,
             "train_languages": args.train_languages,
@@ -354,6 +358,7 @@ class Report:
                 {"dataset": name, "from": "train", "to": "validation", "share": HELD_OUT, "rows": rows}
                 for name, rows in self.held_out.items()
             ],
+            "length_width": lengths["width"],
             "splits": [
                 {
                     "dataset": where[0],
@@ -368,6 +373,7 @@ class Report:
                         "rows": self.rows_left[where],
                         "tokens": self.tokens_left[where],
                         "entities": in_order(self.entities_left.get(where), scheme),
+                        "lengths": lengths["counts"][where],
                     },
                     "sources": {
                         source: {"downloaded": self.sources[where, source], "kept": self.sources_left[where, source]}

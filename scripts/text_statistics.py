@@ -6,14 +6,15 @@ r"""Lengths of articles and references in characters, words, sentences, and toke
 reads    *.parquet     id, article, reference
          LENGTHS.json  lengths in tokens, as length_statistics.py writes them, one file a model
 writes   STATS.json    percentiles; splits: per split the number of pairs, and for article and reference: characters, words, sentences,
-                       and tokens by model, each with min, mean, median, the percentiles, max; sample: a pair drawn from train
+                       and tokens by model, each with min, mean, median, the percentiles, max; histograms: for article and reference how
+                       many have which length in words, a width of the bins and the counts of each split; sample: a pair drawn from train
 """
 
 import random
 
 import lib.offline  # noqa: F401
 
-from lib.length_summary import SPLITS, TEXTS, summary
+from lib.length_summary import SPLITS, TEXTS, histograms, summary
 from lib.program import existing_file, named_file, parser, program
 from lib.publish import whole
 from lib.records import parquet_batches, read_json, write_json
@@ -37,15 +38,20 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     tokens = {model: read_json(path) for model, path in args.tokens}
+    lengths = {split: text_lengths(getattr(args, split)) for split in SPLITS}
     splits = {}
     for split in SPLITS:
-        lengths = text_lengths(getattr(args, split))
-        splits[split] = {"pairs": len(lengths["article"]["words"])} | {
-            text: {unit: summary(values, args.percentiles) for unit, values in lengths[text].items()}
+        splits[split] = {"pairs": len(lengths[split]["article"]["words"])} | {
+            text: {unit: summary(values, args.percentiles) for unit, values in lengths[split][text].items()}
             | {"tokens": {model: statistics[split][text] for model, statistics in tokens.items()}}
             for text in TEXTS
         }
-    statistics = {"percentiles": args.percentiles, "splits": splits, "sample": sample(args.train, args.seed)}
+    statistics = {
+        "percentiles": args.percentiles,
+        "splits": splits,
+        "histograms": {text: histograms({split: lengths[split][text]["words"] for split in SPLITS}) for text in TEXTS},
+        "sample": sample(args.train, args.seed),
+    }
     with whole(args.output) as part:
         write_json(part, statistics)
 

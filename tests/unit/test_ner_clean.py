@@ -153,6 +153,8 @@ def test_a_limit_takes_a_seeded_sample_of_the_cleaned_rows(clean, tmp_path):
         (100, 50, 5),
         (100, 50, 50),
     ]
+    assert report["length_width"] == 1  # all that is used has two words
+    assert [entry["kept"]["lengths"] for entry in report["splits"]] == [[0, 0, 20], [0, 0, 5], [0, 0, 50]]
 
 
 def test_a_missing_validation_split_is_held_out_of_train(clean, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 import length_statistics
 import text_statistics
+from lib.length_summary import BINS, histograms
 from summarizing import command_line, pairs, tiny, write_pairs
 
 ROWS = {
@@ -54,7 +55,22 @@ def test_all_statistics_stand_in_one_file(tmp_path, files):
     assert train["reference"]["sentences"]["mean"] == pytest.approx(4 / 3)
     assert train["reference"]["words"]["p95"] == pytest.approx(np.percentile([1, 4, 1], 95))
     assert train["article"]["tokens"]["tiny"] == json.loads((tmp_path / "lengths.json").read_text())["train"]["article"]
+    assert stats["histograms"]["article"]["width"] == 1
+    assert stats["histograms"]["article"]["counts"]["train"][:6] == [0, 1, 1, 0, 0, 1]
+    assert {split: sum(counts) for split, counts in stats["histograms"]["reference"]["counts"].items()} == {
+        split: len(rows) for split, rows in ROWS.items()
+    }
     assert stats["sample"] in ROWS["train"]
+
+
+def test_histograms_share_their_bins_and_end_with_the_rest():
+    long = {"train": [*range(1, 2000), 90_000], "test": [0, 199, 200, 90_000]}
+    found = histograms(long)
+    assert found["width"] == 100 and set(map(len, found["counts"].values())) == {BINS}
+    assert found["counts"]["train"][:2] == [99, 100] and found["counts"]["test"][:3] == [1, 1, 1]
+    assert [counts[-1] for counts in found["counts"].values()] == [1, 1]
+    assert histograms({"train": [2, 3, 3], "test": []}) == {"width": 1, "counts": {"train": [0, 0, 1, 2], "test": [0, 0, 0, 0]}}
+    assert histograms({"train": []}) == {"width": 1, "counts": {"train": []}}
 
 
 def test_a_file_of_lengths_without_its_models_name_is_an_argument_error(tmp_path, files):
