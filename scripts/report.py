@@ -29,7 +29,7 @@ from lib.publish import whole
 from lib.report_context import Report
 from lib.report_data import load_run
 from lib.report_figures import pictures
-from lib.report_language import Language
+from lib.report_language import Language, direction
 from lib.report_studies import figure_names
 
 LANGUAGES = ("en", "fa")
@@ -59,7 +59,7 @@ def main(argv=None):
             report = Report(run, language, form, sources)
             drawn = report.pictures = drawn or pictures(report, figure_names(run["config"]))
             text = report.markdown()
-            texts[f"report.{code}.{form}"] = text if form == "md" else page(report, html(text), args.report_folder)
+            texts[f"report.{code}.{form}"] = text if form == "md" else page(report, html(text, direction(code)), args.report_folder)
         texts |= {f"figures/{name}.{code}.svg": standalone(picture.svg) for name, picture in drawn.items()}
     with ExitStack() as outputs:
         for name, text in texts.items():

@@ -28,6 +28,7 @@ ROW = 26
 WIDEST = 480
 HEIGHT = 250
 BESIDE = 5  # between groups that share a place on the axis
+ROLES = re.compile(r' (?:role="graphics-[\w-]+"|aria-roledescription="[^"]*")')  # of marks that have no name of their own
 NUMBER = re.compile(r"(<text[^>]*>)([−\d.,]+)(</text>)")
 CONFIG = {
     "background": "transparent",
@@ -169,6 +170,7 @@ def described(picture, name, title, description, digits=None):
     """A drawn picture with its title and description for those who do not see it; numbers in other `digits`, a table of str.translate."""
     if digits:
         picture = NUMBER.sub(lambda match: match[1] + match[2].translate(digits) + match[3], picture)
+    picture = ROLES.sub("", picture)
     head, rest = picture.replace("`", "&#96;").split(">", 1)  # Markdown around it must not see a code span
     head = head.replace(' class="marks"', f' class="marks" role="img" direction="ltr" aria-labelledby="{name}-title {name}-text"')
     words = f'<title id="{name}-title">{escape(str(title))}</title><desc id="{name}-text">{escape(str(description))}</desc>'

@@ -3,21 +3,43 @@
 import re
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import escapeHtml
+from markdown_it.token import Token
 
 ID = re.compile(r"^([NSPDW]\d+)\u200f? · ")
+LATIN_WORD = r"[A-Za-z][A-Za-z0-9]*(?:[-–_./+'’]+[A-Za-z0-9]+)*"
+LATIN = re.compile(rf"{LATIN_WORD}(?: {LATIN_WORD})*")
 
 
-def html(markdown):
-    """The body of a page: tables that scroll by themselves, ids in headings as badges, links that leave the page marked as such."""
+def html(markdown, direction):
+    """The body of a page.
+
+    Tables scroll by themselves, ids before titles are badges, links that leave the page are marked as such; where the page is written
+    from right to left (`direction` is `rtl`), Latin words are kept together and are marked as English.
+    """
     renderer = MarkdownIt("commonmark", {"html": True}).enable("table")
-    for rule in (table_open, table_close, cell_open, link_open, heading_open):
-        renderer.add_render_rule("th_open" if rule is cell_open else rule.__name__, rule)
-    renderer.add_render_rule("td_open", cell_open)
+    for rule in (table_open, table_close, fence, link_open):
+        renderer.add_render_rule(rule.__name__, rule)
+    for tag in ("th_open", "td_open"):
+        renderer.add_render_rule(tag, cell_open)
+    renderer.core.ruler.push("badges", badges)
+    if direction == "rtl":
+        renderer.core.ruler.push("isolate", isolate)
     return renderer.render(markdown)
 
 
+# ------------------------------------------------------------------ what is drawn otherwise than Markdown says
+
+
 def table_open(self, tokens, index, options, env):
-    return '<div class="table" tabindex="0">\n<table>\n'
+    names = []
+    for token in tokens[index:]:
+        if token.type == "thead_close":
+            break
+        if token.type == "inline":
+            names.append("".join(child.content for child in token.children if child.type in ("text", "code_inline")))
+    label = escapeHtml(" · ".join(filter(None, names)))
+    return f'<div class="table" role="group" aria-label="{label}" tabindex="0">\n<table>\n'
 
 
 def table_close(self, tokens, index, options, env):
@@ -28,22 +50,70 @@ def cell_open(self, tokens, index, options, env):
     token = tokens[index]
     if token.attrs.pop("style", None):
         token.attrSet("class", "figure")
-    if token.tag == "th":
+    if token.tag == "th" and tokens[index + 1].content:
         token.attrSet("scope", "col")
+    elif token.tag == "th":  # a corner names no column
+        token.tag = tokens[index + 2].tag = "td"
     return self.renderToken(tokens, index, options, env)
+
+
+def fence(self, tokens, index, options, env):
+    token = tokens[index]
+    return f'<pre tabindex="0"><code class="language-{escapeHtml(token.info)}">{escapeHtml(token.content)}</code></pre>\n'
 
 
 def link_open(self, tokens, index, options, env):
-    token = tokens[index]
+    token, text = tokens[index], tokens[index + 1].content
     if not str(token.attrs["href"]).startswith("#"):
         token.attrSet("rel", "noreferrer")
+        if text == token.attrs["href"]:
+            token.attrSet("class", "address")  # print need not repeat it
     return self.renderToken(tokens, index, options, env)
 
 
-def heading_open(self, tokens, index, options, env):
-    first = tokens[index + 1].children[:1]
-    for child in first:
-        badge = ID.match(child.content)
-        if child.type == "text" and badge:
-            child.type, child.content = "html_inline", f'<span class="id">{badge[1]}</span> {child.content[badge.end() :]}'
-    return self.renderToken(tokens, index, options, env)
+# ------------------------------------------------------------------ what is put into the text
+
+
+def badges(state):
+    """The id that a heading or a link begins with."""
+    for place, token in enumerate(state.tokens):
+        if token.type != "inline":
+            continue
+        children = []
+        for child in token.children:
+            opening = children[-1] if children else state.tokens[place - 1]
+            badge = ID.match(child.content) if child.type == "text" and opening.type in ("heading_open", "link_open") else None
+            if badge:
+                child.content = child.content[badge.end() :]
+                children.append(raw(f'<span class="id">{badge[1]}</span> '))
+            children.append(child)
+        token.children = children
+
+
+def isolate(state):
+    """Latin words within the text, but for those that an element isolates already."""
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        children, within = [], 0
+        for child in token.children:
+            if child.type == "html_inline":
+                within += len(re.findall(r"<(?:bdi|div)\b", child.content)) - len(re.findall(r"</(?:bdi|div)>", child.content))
+            children += latin_apart(child) if child.type == "text" and not within else [child]
+        token.children = children
+
+
+def latin_apart(text):
+    place = 0
+    for run in LATIN.finditer(text.content):
+        yield from [plain(text.content[place : run.start()]), raw('<bdi lang="en">'), plain(run[0]), raw("</bdi>")]
+        place = run.end()
+    yield plain(text.content[place:])
+
+
+def plain(text):
+    return Token("text", "", 0, content=text)
+
+
+def raw(html):
+    return Token("html_inline", "", 0, content=html)

@@ -1,11 +1,14 @@
 """What the templates and the answers of a report may use: the run, figures in the report's language, judgements, citations, facts."""
 
+import base64
+import hashlib
 import json
 import random
 import re
 import statistics
 from pathlib import Path
 
+import markupsafe
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, pass_context
 from markupsafe import Markup
 
@@ -58,6 +61,7 @@ class Report:
             keep_trailing_newline=True,
         )
         self.environment.filters["escape"] = self.environment.filters["e"] = escape
+        self.environment.filters["digest"] = digest
         self.environment.globals.update(self.names())
 
     def names(self):
@@ -84,6 +88,7 @@ class Report:
             *(
                 "figure",
                 "shared",
+                "passage",
                 "line",
                 "arithmetic",
                 "changes",
@@ -130,6 +135,7 @@ class Report:
     def page(self, body, font):
         """The HTML page around the body; `font` is the Persian font as base64."""
         context = {"body": Markup(body), "font": Markup(font), "direction": direction(self.language.code), "figure_colours": style()}
+        context["units"] = self.language.unit_sizes()
         return self.rendered(self.environment.get_template("page.html.j2"), "page.html.j2", context)
 
     def rendered(self, template, where, context=None):
@@ -483,7 +489,8 @@ class Report:
         table = self.details(self.language.phrase("figures.table"), lambda: f"{head}\n{rows}")
         title = escape(picture.title)
         if self.form == "html":
-            shown = f'<figure>\n<div class="drawing" tabindex="0">{picture.svg}</div>\n<figcaption>{title}</figcaption>\n</figure>'
+            region = f'<div class="drawing" role="group" aria-labelledby="figure-{name}-title" tabindex="0">'
+            shown = f"<figure>\n{region}{picture.svg}</div>\n<figcaption>{title}</figcaption>\n</figure>"
         else:
             shown = f"![{title}](figures/{name}.{self.language.code}.svg)\n\n*{title}*"
         return Markup(f"{shown}\n\n{table}")
@@ -502,8 +509,14 @@ class Report:
             return Markup(f'<div class="requirement">\n\n{text}\n\n</div>')
         return Markup("\n".join(f"> {line}".rstrip() for line in text.splitlines()))
 
-    def quoted(self, text, title="", language="en", reference=None):
+    def passage(self, text):
+        """A text of the run within a table, in the direction of its language."""
+        language = self.run["config"]["summarization"]["language"]
+        return Markup(f'<div lang="{language}" dir="{direction(language)}">{escape(text)}</div>')
+
+    def quoted(self, text, title="", reference=None):
         """A longer text of the run (an article, a summary), as it is; what it shares with a `reference` is marked."""
+        language = self.run["config"]["summarization"]["language"]
         parts = paragraphs(text) if reference is None else [self.shared(part, reference) for part in text.splitlines() if part.strip()]
         parts = parts or [self.language.phrase("words.empty")]
         if self.form == "html":
@@ -521,11 +534,12 @@ class Report:
             if kind is None:
                 pieces.append(str(text))
             elif self.form == "html":
-                pieces.append(f'<mark class="{escape(kind)}">{text} <span class="tag" dir="ltr">{escape(kind)}</span></mark>')
+                pieces.append(f'<mark class="{attribute(kind)}">{text} <span class="tag" dir="ltr">{escape(kind)}</span></mark>')
             else:
                 pieces.append(f"**{text}** ({escape(kind)})")
         line = " ".join(pieces)
-        return Markup(f'<p class="tagged" lang="{language}" dir="{direction(language)}">{line}</p>' if self.form == "html" else line)
+        whose = f'lang="{attribute(language)}" dir="{direction(language)}"'
+        return Markup(f'<p class="tagged" {whose}>{line}</p>' if self.form == "html" else line)
 
     def marked(self, tokens, span, around=6):
         """A few words of a sentence with one entity (type, start, end) in bold."""
@@ -538,6 +552,16 @@ class Report:
         ids = list(self.run["summ"]["test"])
         count = min(self.run["config"]["summarization"]["samples"], len(ids))
         return random.Random(self.run["config"]["seed"]).sample(ids, count)
+
+
+def digest(text):
+    """What names exactly this style or script in the policy of the page that holds it."""
+    return Markup(f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}")
+
+
+def attribute(text):
+    """Data as the value of an attribute in double quotes."""
+    return markupsafe.escape(visible(text))
 
 
 def entities(tokens, tags):

@@ -13,6 +13,8 @@ PERSIAN = str.maketrans("0123456789.,", "۰۱۲۳۴۵۶۷۸۹٫٬")
 LRM, RLM = "\u200e", "\u200f"
 SIGNIFICANT = 0.05
 NOTHING = "–"
+SECONDS = {"hours": 3600, "minutes": 60, "seconds": 1}
+BYTES = {"gigabytes": 1e9, "megabytes": 1e6}
 
 
 class Language:
@@ -87,16 +89,18 @@ class Language:
     def seconds(self, seconds):
         if seconds is None:
             return Markup(NOTHING)
-        for unit, size in (("hours", 3600), ("minutes", 60)):
-            if seconds >= 2 * size:
-                return self.phrase(f"units.{unit}", value=self.num(seconds / size))
-        return self.phrase("units.seconds", value=self.num(seconds))
+        unit = next(unit for unit, size in SECONDS.items() if seconds >= 2 * size or size == 1)
+        return self.phrase(f"units.{unit}", value=self.num(seconds / SECONDS[unit]))
 
     def gigabytes(self, number):
-        return Markup(NOTHING) if number is None else self.phrase("units.gigabytes", value=self.num(number / 1e9, 2))
+        return Markup(NOTHING) if number is None else self.phrase("units.gigabytes", value=self.num(number / BYTES["gigabytes"], 2))
 
     def megabytes(self, number):
-        return Markup(NOTHING) if number is None else self.phrase("units.megabytes", value=self.num(number / 1e6, 1))
+        return Markup(NOTHING) if number is None else self.phrase("units.megabytes", value=self.num(number / BYTES["megabytes"], 1))
+
+    def unit_sizes(self):
+        """{symbol: size}, by which times and sizes in different units can be put in order."""
+        return {self.entry(f"units.{unit}").format(value="").strip(): size for unit, size in (SECONDS | BYTES).items()}
 
     # ------------------------------------------------------------------ judgements
 
