@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ import finetune
 from lib.best_weights import BestWeights
 from lib.device import resolve_precision
 from lib.master_weights import spread
+from lib.memory import with_batch_that_fits
 from lib.model_folder import load_model
 from lib.packing import IGNORED
 from lib.program import InputError
@@ -281,6 +283,24 @@ def test_when_memory_runs_out_the_batch_shrinks_and_the_effective_batch_stays(st
     tune(start, tmp_path, num_train_epochs=1)
     summary = read_json(tmp_path / "training.json")
     assert (summary["batch_size"], summary["effective_batch"], summary["steps"], summary["out_of_memory"]) == (2, 4, 3, [4])
+
+
+def test_an_attempt_that_ran_out_of_memory_leaves_nothing_behind():
+    left = []
+
+    class Trainer:
+        def __init__(self):
+            self.callback = self  # as a trainer's callbacks do
+
+    def train(size, accumulation):
+        assert [trainer() for trainer in left] == [None] * len(left)
+        trainer = Trainer()
+        left.append(weakref.ref(trainer))
+        if size > 2:
+            raise RuntimeError("CUDA out of memory.")
+        return accumulation
+
+    assert with_batch_that_fits(train, 8, 1) == (4, [8, 4, 2])
 
 
 @pytest.mark.parametrize(
