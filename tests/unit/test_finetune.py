@@ -8,7 +8,7 @@ import weakref
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 import finetune
@@ -79,7 +79,7 @@ def test_the_article_gives_way_and_the_reference_never(start, file):
 
 def test_a_pair_that_does_not_fit_without_its_article_names_max_length(start):
     template, tokenizer = load_template(TEMPLATE), ready_tokenizer(start)
-    with pytest.raises(InputError, match=r"training.max_length 30: row row0 of train.parquet takes .*never cut"):
+    with pytest.raises(InputError, match=r"max_length 30: row row0 of train.parquet takes .*never cut"):
         training_rows(tokenizer, template, pairs(2), 30, "train.parquet")
 
 
@@ -196,6 +196,16 @@ def test_the_weights_of_the_lowest_validation_loss_are_stored(start, tmp_path, m
     assert "after step 3" in (three / "README.md").read_text()
 
 
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16])
+def test_what_is_trained_on_does_not_change_the_weights_that_were_kept(dtype):
+    layer = torch.nn.Linear(4, 4)
+    best, before = BestWeights(layer, dtype), layer.weight.detach().to(dtype).float()
+    best.on_evaluate(None, TrainerState(global_step=3), None, {"eval_loss": 1.0})
+    layer.weight.data += 1
+    best.restore()
+    assert torch.equal(layer.weight, before)
+
+
 def test_the_start_is_not_kept_even_if_it_did_best(start, tmp_path, monkeypatch):
     losses = iter([1.0, 2.0, 2.0])
     monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
@@ -308,7 +318,7 @@ def test_an_attempt_that_ran_out_of_memory_leaves_nothing_behind():
     [
         ({"learning_rte": 1}, "--training: unknown key learning_rte; expected eval_steps"),
         ({"lr_scheduler_type": "sideways"}, "--training: .*sideways"),
-        ({"max_length": 20}, "training.max_length 20"),
+        ({"max_length": 20}, "max_length 20"),
         ({"precision": "fp16"}, "precision fp16"),
         ({"lora": {"r": 2, "alpha": 4, "dropout": 0, "targets": ["lm_head"]}}, "training.lora.targets: found 'lm_head'"),
     ],

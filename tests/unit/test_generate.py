@@ -259,6 +259,20 @@ def test_predictions_stand_in_the_order_of_the_articles_whatever_the_batch_size(
     assert record["ended_by"]["end"] + record["ended_by"]["limit"] == len(rows)
 
 
+def test_what_ended_the_summaries_is_counted(tmp_path):
+    without, _, record = run(tmp_path / "without", pairs(7), template=PROMPTS / "plain.yaml")
+    assert (record["template"], record["template_version"]) == ("plain", PLAIN.version)
+    early = sum(row["new_tokens"] < 8 for row in without)
+    assert record["ended_by"] == {"end": early, "limit": 7 - early}
+    stop = next(row["prediction"] for row in without if row["new_tokens"] == 8)[2:4]
+    template = (PROMPTS / "plain.yaml").read_text(encoding="utf-8").replace(r'stop: ["\n"]', f"stop: {json.dumps([chr(10), stop])}")
+    (tmp_path / "stopping.yaml").write_text(template, encoding="utf-8")
+    rows, _, record = run(tmp_path / "with", pairs(7), template=tmp_path / "stopping.yaml")
+    assert [row["prediction"] for row in rows] == [row["prediction"].split(stop)[0].strip() for row in without]
+    ended = sum(row["new_tokens"] < 8 or stop in row["prediction"] for row in without)
+    assert record["ended_by"] == {"end": ended, "limit": 7 - ended} and ended > early
+
+
 def test_hostile_articles_are_counted_and_crash_nothing(tmp_path):
     test = [{"id": str(n), "article": article, "reference": "x"} for n, article in enumerate(HOSTILE)]
     rows, _, record = run(tmp_path, test, max_new_tokens=4)
