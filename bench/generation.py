@@ -62,7 +62,7 @@ def main(argv=None):
     args.model = args.model or fetched("smollm2")
     if args.model is None or not (args.data / "test.parquet").is_file():
         raise InputError(f"assets/smollm2 or {args.data}/test.parquet is missing; expected the demo's model and data; run: {FETCH}")
-    template, tokenizer = load_template(ROOT / "prompts/chat_one_sentence.yaml"), ready_tokenizer(args.model)
+    template, tokenizer = load_template(ROOT / "prompts/chat.yaml"), ready_tokenizer(args.model)
     model, _ = generation.load_for_generation(args.model, "fp32", False)
     ends = template.end_ids(tokenizer, args.model)
     prompts = {with_shots: made_prompts(args, template, tokenizer, with_shots) for with_shots in (False, True)}

@@ -67,12 +67,14 @@ class Generator:
         """A Continuation for each prompt (a list of ids), in the order given; `done` is called with the number finished so far."""
         shared = commonprefix(prompts)[: min(map(len, prompts)) - 1] if len(prompts) > 1 else []
         self.shared_tokens = len(shared) if len(shared) >= SHARED_WORTH_CACHING and repeatable(self.model.config) else 0
-        beginning = self._cache_of(shared[: self.shared_tokens])
+        beginning = None
         todo = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))  # the longest first: memory runs out early or never
         results = {}
         while todo:
             batch = todo[: self.batch_size]
             try:
+                if beginning is None:
+                    beginning = self._cache_of(shared[: self.shared_tokens])
                 continued = self._batch([prompts[index][self.shared_tokens :] for index in batch], beginning)
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
@@ -118,7 +120,13 @@ class Generator:
             logits = self.model(
                 ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
             ).logits
-            chosen = logits[:, -1].float().argmax(-1)
+            scores = logits[:, -1].float()
+            chosen = scores.argmax(-1)
+            if not scores.gather(1, chosen[:, None]).isfinite().all():
+                raise InputError(
+                    f"precision: in {logits.dtype} the model's numbers overflow, so that no token is the likeliest; "
+                    "expected finite ones; choose bf16 or fp32"
+                )
             at_end = torch.isin(chosen, self.end_ids).tolist()
             for row, token, end in zip(rows, chosen.tolist(), at_end, strict=True):
                 if not end:
@@ -194,4 +202,6 @@ def repeated(cache, times, config):
 
 
 def out_of_memory(error):
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error) or "out of memory" in str(error)
+    """Also where a library that torch calls says so: of the processor, and cuBLAS, whose workspace comes last."""
+    words = ("can't allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in words)

@@ -1,5 +1,7 @@
 """Training that goes on with smaller batches when memory runs out."""
 
+import gc
+
 from accelerate.utils import find_executable_batch_size
 
 from lib.program import InputError, progress
@@ -29,6 +31,7 @@ def with_batch_that_fits(train, batch_size, accumulation, multiple_of=1):
 
     @find_executable_batch_size(starting_batch_size=batch_size, reduce_batch_size_fn=smaller)
     def attempt(size):
+        gc.collect()  # what the attempt before left behind: a trainer and its callbacks refer to each other
         tried.append(size)
         return train(size, effective // size)
 

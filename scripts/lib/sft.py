@@ -27,7 +27,7 @@ def training_rows(tokenizer, template, pairs, max_length, source):
             prompt, was_shortened = template.fitted(tokenizer, pair["article"], max_length - len(completion))
         except InputError:
             raise InputError(
-                f"training.max_length {max_length}: row {pair['id']} of {source} takes {empty} tokens for the prompt without its "
+                f"max_length {max_length}: row {pair['id']} of {source} takes {empty} tokens for the prompt without its "
                 f"article and {len(completion)} for its reference, which is never cut; expected room for an article; give a larger one"
             ) from None
         row = {"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion}

@@ -3,17 +3,19 @@
 import json
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 import finetune
 from lib.best_weights import BestWeights
 from lib.device import resolve_precision
 from lib.master_weights import spread
+from lib.memory import with_batch_that_fits
 from lib.model_folder import load_model
 from lib.packing import IGNORED
 from lib.program import InputError
@@ -77,7 +79,7 @@ def test_the_article_gives_way_and_the_reference_never(start, file):
 
 def test_a_pair_that_does_not_fit_without_its_article_names_max_length(start):
     template, tokenizer = load_template(TEMPLATE), ready_tokenizer(start)
-    with pytest.raises(InputError, match=r"training.max_length 30: row row0 of train.parquet takes .*never cut"):
+    with pytest.raises(InputError, match=r"max_length 30: row row0 of train.parquet takes .*never cut"):
         training_rows(tokenizer, template, pairs(2), 30, "train.parquet")
 
 
@@ -194,6 +196,16 @@ def test_the_weights_of_the_lowest_validation_loss_are_stored(start, tmp_path, m
     assert "after step 3" in (three / "README.md").read_text()
 
 
+@pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16])
+def test_what_is_trained_on_does_not_change_the_weights_that_were_kept(dtype):
+    layer = torch.nn.Linear(4, 4)
+    best, before = BestWeights(layer, dtype), layer.weight.detach().to(dtype).float()
+    best.on_evaluate(None, TrainerState(global_step=3), None, {"eval_loss": 1.0})
+    layer.weight.data += 1
+    best.restore()
+    assert torch.equal(layer.weight, before)
+
+
 def test_the_start_is_not_kept_even_if_it_did_best(start, tmp_path, monkeypatch):
     losses = iter([1.0, 2.0, 2.0])
     monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
@@ -283,12 +295,30 @@ def test_when_memory_runs_out_the_batch_shrinks_and_the_effective_batch_stays(st
     assert (summary["batch_size"], summary["effective_batch"], summary["steps"], summary["out_of_memory"]) == (2, 4, 3, [4])
 
 
+def test_an_attempt_that_ran_out_of_memory_leaves_nothing_behind():
+    left = []
+
+    class Trainer:
+        def __init__(self):
+            self.callback = self  # as a trainer's callbacks do
+
+    def train(size, accumulation):
+        assert [trainer() for trainer in left] == [None] * len(left)
+        trainer = Trainer()
+        left.append(weakref.ref(trainer))
+        if size > 2:
+            raise RuntimeError("CUDA out of memory.")
+        return accumulation
+
+    assert with_batch_that_fits(train, 8, 1) == (4, [8, 4, 2])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"learning_rte": 1}, "--training: unknown key learning_rte; expected eval_steps"),
         ({"lr_scheduler_type": "sideways"}, "--training: .*sideways"),
-        ({"max_length": 20}, "training.max_length 20"),
+        ({"max_length": 20}, "max_length 20"),
         ({"precision": "fp16"}, "precision fp16"),
         ({"lora": {"r": 2, "alpha": 4, "dropout": 0, "targets": ["lm_head"]}}, "training.lora.targets: found 'lm_head'"),
     ],

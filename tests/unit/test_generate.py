@@ -113,12 +113,13 @@ def test_a_stop_string_before_the_first_word_is_ignored(model):
 class Forgetful:
     """A model that has memory for so many rows only."""
 
-    def __init__(self, model, rows):
+    def __init__(self, model, rows, error=None):
         self.model, self.rows, self.device, self.config = model, rows, model.device, model.config
+        self.error = error or torch.OutOfMemoryError("out of memory")
 
     def __call__(self, ids, **options):
         if len(ids) > self.rows:
-            raise torch.OutOfMemoryError("out of memory")
+            raise self.error
         return self.model(ids, **options)
 
 
@@ -131,9 +132,34 @@ def test_out_of_memory_halves_the_batch_and_changes_nothing_else(model, shots, b
     assert (generator.batch_size, generator.batch_size_reduced) == (left, True)
 
 
-def test_out_of_memory_with_one_article_is_an_error_that_tells_the_way_out(model):
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes.",
+    ],
+)
+def test_lack_of_memory_has_several_words(model, words):
+    assert continued(Forgetful(model, 2, RuntimeError(words)), prompts(5), 4)[1].batch_size == 2
+
+
+@pytest.mark.parametrize("shots", [(), SHOTS])
+def test_out_of_memory_with_one_article_is_an_error_that_tells_the_way_out(model, shots):
+    """With shots already where their cache is made."""
     with pytest.raises(InputError, match="max_prompt_tokens"):
-        continued(Forgetful(model, rows=0), prompts(2))
+        continued(Forgetful(model, rows=0), prompts(2, shots))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_overflow_are_an_error_and_no_summary(model, value):
+    class Overflowing(Forgetful):
+        def __call__(self, ids, **options):
+            made = self.model(ids, **options)
+            made.logits[-1, -1, 7] = value
+            return made
+
+    with pytest.raises(InputError, match="precision: in torch.float32 .* overflow.* choose bf16 or fp32"):
+        continued(Overflowing(model, 4), prompts(3))
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory(model):
@@ -231,6 +257,20 @@ def test_predictions_stand_in_the_order_of_the_articles_whatever_the_batch_size(
     assert speed["dtype"] == "fp32" and speed["bytes_on_disk"] == (tiny("llama") / "model.safetensors").stat().st_size
     assert len(record["shots"]) == 2 and set(record["shots"]) <= {row["id"] for row in train}
     assert record["ended_by"]["end"] + record["ended_by"]["limit"] == len(rows)
+
+
+def test_what_ended_the_summaries_is_counted(tmp_path):
+    without, _, record = run(tmp_path / "without", pairs(7), template=PROMPTS / "plain.yaml")
+    assert (record["template"], record["template_version"]) == ("plain", PLAIN.version)
+    early = sum(row["new_tokens"] < 8 for row in without)
+    assert record["ended_by"] == {"end": early, "limit": 7 - early}
+    stop = next(row["prediction"] for row in without if row["new_tokens"] == 8)[2:4]
+    template = (PROMPTS / "plain.yaml").read_text(encoding="utf-8").replace(r'stop: ["\n"]', f"stop: {json.dumps([chr(10), stop])}")
+    (tmp_path / "stopping.yaml").write_text(template, encoding="utf-8")
+    rows, _, record = run(tmp_path / "with", pairs(7), template=tmp_path / "stopping.yaml")
+    assert [row["prediction"] for row in rows] == [row["prediction"].split(stop)[0].strip() for row in without]
+    ended = sum(row["new_tokens"] < 8 or stop in row["prediction"] for row in without)
+    assert record["ended_by"] == {"end": ended, "limit": 7 - ended} and ended > early
 
 
 def test_hostile_articles_are_counted_and_crash_nothing(tmp_path):

@@ -76,6 +76,15 @@ def test_what_is_trained_is_what_is_merged(pruned, keep_zeros):
     assert kept == {name: keep_zeros or not chosen(name) for name in kept}, "without the mask, merging fills the zeros"
 
 
+@pytest.mark.parametrize("keep_zeros", [True, False])
+def test_dropout_plays_its_part_in_training_only(pruned, keep_zeros):
+    model, ids = trained_adapters(pruned, keep_zeros), torch.tensor([[7, 8, 9, 20, 31]])
+    with torch.no_grad():
+        assert torch.equal(model(ids).logits, model(ids).logits)
+        model.train()
+        assert not torch.equal(model(ids).logits, model(ids).logits)
+
+
 def test_gradients_of_a_masked_adapter_are_those_of_the_masked_product(pruned):
     model, ids = trained_adapters(pruned, True), torch.tensor([[7, 8, 9, 20, 31]])
     model(ids, labels=ids).loss.backward()

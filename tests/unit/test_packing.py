@@ -79,6 +79,13 @@ def test_attention_that_does_not_look_at_positions_is_refused(start):
         check_exact(model, ROWS, PAD)
 
 
+def test_a_training_in_packed_rows_is_refused_where_they_are_not_exact(start, tmp_path, monkeypatch):
+    monkeypatch.setattr("lib.packing.ALIKE", -1)  # no model is that exact
+    with pytest.raises(SystemExit, match="^error: training.packing: true, but LlamaForCausalLM"):
+        tune(start, tmp_path, packing=True)
+    assert not (tmp_path / "model").exists()
+
+
 def test_training_is_the_same_as_without(start, tmp_path):
     rows = [pairs(12, article="The council met on day {}. " * (1 + n % 4))[n] for n in range(12)]
     made = {packing: tune(start, tmp_path / str(packing), train=rows, packing=packing) for packing in (False, True)}

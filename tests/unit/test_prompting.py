@@ -139,7 +139,7 @@ def test_a_folder_without_tokenizer_is_named(tmp_path):
         ready_tokenizer(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["plain", "chat", "chat_one_sentence"])
+@pytest.mark.parametrize("name", ["plain", "chat", "chat_highlights"])
 def test_the_projects_templates_load(name):
     template = load_template(PROMPTS / f"{name}.yaml")
     assert template.name == name and template.version >= 1
