@@ -190,13 +190,8 @@ def tagging_flags(wildcards):
     return f"{flags(own, 'precision')} --batch-size {own['training']['per_device_eval_batch_size']}"
 
 
-def keeps_test_in_train(wildcards):
-    """Whether the training data may hold sentences of test, so that the unseen ones are scored apart."""
-    return not all(ner_of(wildcards)["cleaning"][step] for step in ("deduplicate_across", "deduplicate_near"))
-
-
 def seen_train(wildcards):
-    return ner_data("train.parquet")(wildcards) if keeps_test_in_train(wildcards) else []
+    return ner_data("train.parquet")(wildcards) if systems.keeps_copies(ner_of(wildcards)) else []
 
 
 def seen_flags(wildcards, input):

@@ -38,6 +38,8 @@ from lib.settings import overrides
 from lib.systems import extra_seeds, is_sparse, lineage, ner_folders, seed_folder, used_assets, with_seeds
 
 LANGUAGES = ("en", "fa")
+MARKDOWN_LINK = re.compile(r"\[(?P<label>[^\[\]]*)\]\(\.\./(?P<path>[^()\s]*)\)")
+HTML_LINK = re.compile(r'<a [^<>]*?href="\.\./(?P<path>[^"]*)"[^<>]*>(?P<label>.*?)</a>', re.S)
 OWN = {"answers": "own/answers", "templates": "own/templates"}  # where the student's own files lie in the packed workflow
 
 
@@ -61,9 +63,9 @@ def main(argv=None):
     config = read_config(args.config)
     parts = yaml.safe_load(args.parts.read_text(encoding="utf-8"))["parts"]
     archive = Archive(args.config.parent, args.logs, args.project, args.largest_model_mb)
-    archive.add_report(config)
     for part in parts:
         archive.add_part(part, placeholders(config, part.get("systems")))
+    archive.add_report(config)
     archive.add_workflow(args.data)
     archive.add_own("answers", args.answers)
     archive.add_own("templates", args.templates)
@@ -100,7 +102,15 @@ class Archive:
             path = self.run / "report" / name
             if not path.is_file():
                 raise InputError(f"{path}: there is no such file; expected the report of the run; run the workflow, which writes it")
-            self.content[f"report/{name}"] = cleaned(path)
+            self.content[f"report/{name}"] = relinked(cleaned(path), self.place_of).encode()
+
+    def place_of(self, path):
+        """Where the archive has a file or folder of the run, or None."""
+        folders = dict.fromkeys(name.split("/output/")[0] for name in self.content if "/output/" in name)
+        places = [f"{folder}/output/{path}" for folder in folders]
+        return next(
+            (place for place in places if any(name == place or name.startswith(f"{place.rstrip('/')}/") for name in self.content)), None
+        )
 
     def add_part(self, part, places):
         """A part's code, and beside it the output and logs of the run; nobody believes code without them."""
@@ -116,7 +126,9 @@ class Archive:
             files = [path for pattern in part[kind] for path in matching(base, pattern, places)]
             if not files and places["system"]:
                 raise InputError(f"{base}: there is nothing of {folder}; expected its {kind}; run the workflow, which writes them")
-            self.content |= {f"{folder}/{kind}/{path.relative_to(base).as_posix()}": cleaned(path) for path in files if path.is_file()}
+            self.content |= {
+                f"{folder}/{kind}/{path.relative_to(base).as_posix()}": cleaned(path).encode() for path in files if path.is_file()
+            }
         for pattern in part["models"]:
             for path in matching(self.run, pattern, places):
                 self.add_large(path, f"{folder}/output/{path.relative_to(self.run).as_posix()}")
@@ -190,7 +202,17 @@ def is_inside(folder):
 
 def cleaned(path):
     """A text that the run wrote, fit to leave this machine."""
-    return portable(path.read_text(encoding="utf-8", errors="replace")).encode()
+    return portable(path.read_text(encoding="utf-8", errors="replace"))
+
+
+def relinked(text, place_of):
+    """A report whose links to files of the run (from its folder: ../ner/metrics.json) lead to where the archive has them, or are none."""
+
+    def link(match):
+        place = place_of(match["path"])
+        return match[0].replace(f"../{match['path']}", f"../{place}", 1) if place else match["label"]
+
+    return HTML_LINK.sub(link, MARKDOWN_LINK.sub(link, text))
 
 
 def without_token(path):

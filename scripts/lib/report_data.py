@@ -8,7 +8,7 @@ import yaml
 from lib.program import InputError
 from lib.records import read_json, read_jsonl, read_parquet
 from lib.report_studies import losing, studies
-from lib.systems import extra_seeds, is_sparse, is_trained, ner_folders, seed_folder, used_assets
+from lib.systems import compared_with, extra_seeds, is_sparse, is_trained, keeps_copies, ner_folders, ner_settings, seed_folder, used_assets
 
 NER_PARTS = ("audit", "cleaning", "labels", "training", "metrics", "errors", "sentences")
 VARIANT_PARTS = ("labels", "cleaning", "training", "metrics")
@@ -148,14 +148,45 @@ def load_ner(folder, config):
     counts = {split: {} for split in SPLITS}
     for part in parts["cleaning"]["splits"]:
         counts[part["split"]][part["dataset"]] = part["kept"]
-    variants = {name: load_variant(folder / "variants" / name, config) for name in config["ner"]["variants"]}
-    seeds = load_seeds(folder, "metrics.json", extra_seeds(config))
-    return {**parts, "log": lines(folder / "training_log.jsonl"), "counts": counts, "variants": variants, "seeds": seeds}
+    need(parts["audit"]["subwords"], *languages(parts["cleaning"], "train", config))
+    variants = {name: load_variant(folder / "variants" / name, config, name) for name in config["ner"]["variants"]}
+    return {
+        **parts,
+        "log": lines(folder / "training_log.jsonl"),
+        "counts": counts,
+        "variants": variants,
+        "seeds": load_metrics(folder, config, None, parts),
+    }
 
 
-def load_variant(folder, config):
+def load_variant(folder, config, name):
     parts = {name: json_record(folder / f"{name}.json") for name in VARIANT_PARTS}
-    return Record({**parts, "seeds": load_seeds(folder, "metrics.json", extra_seeds(config))}, folder)
+    return Record({**parts, "seeds": load_metrics(folder, config, name, parts)}, folder)
+
+
+def load_metrics(folder, config, variant, parts):
+    """The metrics of a tagger's further seeds; all that belongs in them, and in those of the first, is there."""
+    repeated = load_seeds(folder, "metrics.json", extra_seeds(config))
+    need(parts["labels"]["sources"], *(source for dataset in config["ner"]["datasets"].values() for source in dataset["sources"]))
+    for metrics in (parts["metrics"], *repeated.values()):
+        for split in ("validation", "test"):
+            need(metrics[split]["by_language"], *languages(parts["cleaning"], split, config))
+            need(metrics[split]["by_type"], *parts["labels"]["types"])
+        if keeps_copies(ner_settings(config, variant)):
+            need(metrics, "test_unseen")
+    return repeated
+
+
+def languages(cleaning, split, config):
+    """The languages of which a split has sentences."""
+    datasets = config["ner"]["datasets"]
+    return [datasets[part["dataset"]]["language"] for part in cleaning["splits"] if part["split"] == split and part["kept"]["rows"]]
+
+
+def need(entries, *keys):
+    """Stop at the first key that a file should have and lacks: what a template goes through entry by entry would miss none."""
+    for key in keys:
+        entries[key]
 
 
 def load_seeds(folder, file, seeds):
@@ -169,12 +200,12 @@ def load_summarization(folder, config):
     return {
         "split": split,
         "sizes": {name: split[name]["sampled"] for name in SPLITS},
-        "stats": json_record(folder / "stats.json"),
+        "stats": load_stats(folder / "stats.json", config["summarization"]["systems"]),
         "qualities": json_record(folder / "qualities.json"),
         "test": pairs(folder / "test.parquet"),
         "shown": pairs(folder / "train.parquet", shot_ids(loaded.values())) if shows_shots(config) else {},
-        "comparison": compared_table(folder / "comparison.csv"),
-        "studies": {name: compared_table(folder / "studies" / f"{name}.csv") for name in studies(config)},
+        "comparison": compared_table(folder / "comparison.csv", {name: compared_with(config, name) for name in loaded}),
+        "studies": {name: compared_table(folder / "studies" / f"{name}.csv", tests_of(study)) for name, study in studies(config).items()},
         "systems": loaded,
     }
 
@@ -187,12 +218,28 @@ def pairs(path, ids=None):
 
 def shot_ids(systems):
     """The ids of all examples that prompts hold."""
-    return {id for system in systems for id in system.get("generation", {}).get("shots", [])}
+    return {id for system in systems if "generation" in system for id in system["generation"]["shots"]}
 
 
-def compared_table(path):
-    """A table of systems that were tested against each other: {system: row}."""
-    return Record({row["system"]: row for row in table(path)}, path)
+def load_stats(path, systems):
+    stats = json_record(path)
+    models = [system["model"] for system in systems.values() if "model" in system]
+    for split in SPLITS:
+        for side in ("article", "reference"):
+            need(stats["splits"][split][side]["tokens"], *models)
+    return stats
+
+
+def compared_table(path, tests):
+    """A table of systems that were tested against others (`tests`: {system: others}), as {system: row}."""
+    rows = Record({row["system"]: row for row in table(path)}, path)
+    for name, others in tests.items():
+        need(rows[name], *(f"{metric}_{part}_{other}" for metric in SCORES for part in ("minus", "p", "holm") for other in others))
+    return rows
+
+
+def tests_of(study):
+    return {study["baseline"]: [], **dict.fromkeys(study["systems"], [study["baseline"]])}
 
 
 def load_system(folder, config, name, files):

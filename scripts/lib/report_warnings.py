@@ -47,7 +47,7 @@ def system_warnings(report, name):
     system, config = report.system(name), report.run["config"]["summarization"]
     predictions, speed, training = system["predictions"], system["speed"], system.get("training")
     counts = {
-        "truncated": (sum(bool(row.get("truncated")) for row in predictions), len(predictions)),
+        "truncated": (sum(row["truncated"] for row in predictions), len(predictions)),
         "empty": (sum(not row["prediction"].strip() for row in predictions), len(predictions)),
     }
     counts["bertscore_cut"] = (system["scores"]["truncated"]["predictions"], system["scores"]["n"])

@@ -82,6 +82,18 @@ def _merged(settings, overrides):
     return settings | changed
 
 
+def keeps_copies(settings):
+    """Whether a tagger's train may hold sentences of test, or some nearly the same, so that the unseen ones are scored apart."""
+    return not all(settings["cleaning"][step] for step in ("deduplicate_across", "deduplicate_near"))
+
+
+def compared_with(config, name):
+    """The systems that a system is tested against in the common table: its parent, and those of compare_to."""
+    summarization = config["summarization"]
+    parent = summarization["systems"][name].get("parent")
+    return [other for other in dict.fromkeys([parent, *summarization["compare_to"]]) if other not in (None, name)]
+
+
 def used_assets(config):
     """The names under `models` and `datasets` that this run works with."""
     summarization = config["summarization"]

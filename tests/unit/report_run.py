@@ -65,6 +65,8 @@ def make_run(
     config["stand_ins"] = [{"for": {"en": "every model", "fa": "همهٔ مدل‌ها"}, "here": {"en": "nothing", "fa": "هیچ"}}]
     config["ner"]["variants"] = VARIANTS
     config |= overrides or {}
+    for dataset, language in zip(config["ner"]["datasets"].values(), languages, strict=True):
+        dataset["language"] = language
     if change:
         change(config)
     rows = [{"id": f"a{number}", "article": text, "reference": REFERENCE} for number, text in enumerate(articles or [ARTICLE] * 5)]

@@ -469,65 +469,6 @@ def test_figures_in_both_languages():
     assert english.difference(-2.0, 0.01, 0.06).startswith("not clearly different (difference 2.0 points, p\u00a0=\u00a00.010; adjusted")
 
 
-# ------------------------------------------------------------------ what is missing
-
-
-def files_read(run):
-    from lib.report_data import run_files
-
-    return run_files(yaml.safe_load((run / "config.yaml").read_text("utf-8")))
-
-
-def test_a_missing_file_is_named_and_nothing_is_written(run, tmp_path, capsys):
-    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
-    for name in files_read(run):
-        (copy / name).rename(tmp_path / "away")
-        with pytest.raises(SystemExit) as end:
-            write_report(copy)
-        assert name in str(end.value) or name in capsys.readouterr().err
-        assert end.value.code not in (0, None)
-        (tmp_path / "away").rename(copy / name)
-    assert not (copy / "report").exists()
-
-
-@pytest.mark.parametrize(
-    ("file", "key"),
-    [
-        ("ner/metrics.json", "test.overall.f1.low"),
-        ("ner/metrics.json", "test.majority_baseline"),
-        ("ner/audit.json", "findings"),
-        ("ner/training.json", "precision"),
-        ("summarization/stats.json", "splits.train.article.words.max"),
-        ("summarization/systems/smollm2_tuned/scores.json", "rouge2"),
-        ("summarization/systems/smollm2_tuned/scores.json", "bertscore_f1.value"),
-        ("summarization/systems/llama_zero_shot/speed.json", "peak_memory_bytes"),
-        ("summarization/systems/smollm2_retuned/training.json", "validation_loss.before"),
-        ("assets/conll2003.json", "resolved"),
-        ("ner/variants/as_downloaded/metrics.json", "test_unseen.seen"),
-        ("ner/seeds/43/metrics.json", "test.overall.f1"),
-        ("ner/audit.json", "subwords"),
-        ("summarization/qualities.json", "reference.faithful_entities"),
-        ("summarization/systems/smollm2_pruned/storage.json", "bitmask_bytes"),
-        ("summarization/systems/lead3/scores.json", "truncated.references"),
-        ("summarization/systems/smollm2_tuned/training.json", "best_step"),
-    ],
-)
-def test_a_missing_key_is_named_and_nothing_is_written(run, tmp_path, file, key):
-    copy = shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("report"))
-    values = node = json.loads((copy / file).read_text("utf-8"))
-    *path, last = key.split(".")
-    for part in path:
-        node = node[part]
-    del node[last]
-    (copy / file).write_text(json.dumps(values), encoding="utf-8")
-    with pytest.raises(SystemExit) as end:
-        write_report(copy)
-    message = str(end.value)
-    assert "\n" not in message and message.startswith("error: ")
-    assert file in message and key in message
-    assert not (copy / "report").exists()
-
-
 def test_types_of_the_fixture_are_used(texts):
     assert all(f"`{kind}`" in texts["en", "md"] for kind in TYPES)
 

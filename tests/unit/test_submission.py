@@ -110,6 +110,24 @@ def test_the_archive_holds_report_code_and_output(run, tmp_path):
     assert not [name for name in names if "parquet" in name or "compare.log" in name]
 
 
+def test_links_and_pictures_of_the_report_work_in_the_archive(run, tmp_path):
+    write_text(
+        run / "report" / "report.en.md",
+        "![](figures/scores.en.svg) [`ner/metrics.json`](../ner/metrics.json)"
+        " [`summarization/systems/*/scores.json`](../summarization/systems/) [`ner/test.parquet`](../ner/test.parquet) [N2](#N2)",
+    )
+    write_text(
+        run / "report" / "report.fa.html", '<a href="../ner/metrics.json" rel="noreferrer"><code>x</code></a> <a href="../no">gone</a>'
+    )
+    content = pack(run, tmp_path / "a.zip")
+    assert content["report/report.en.md"].decode() == (
+        "![](figures/scores.en.svg) [`ner/metrics.json`](../1-entity-recognition/output/ner/metrics.json)"
+        " [`summarization/systems/*/scores.json`](../3-prompting/output/summarization/systems/) `ner/test.parquet` [N2](#N2)"
+    )
+    page = content["report/report.fa.html"].decode()
+    assert page == '<a href="../1-entity-recognition/output/ner/metrics.json" rel="noreferrer"><code>x</code></a> gone'
+
+
 def test_every_system_lies_in_one_part_and_what_is_left_of_another_configuration_in_none(tmp_path):
     folder = make_run(tmp_path / "results" / "made_up", overrides={"seeds": [42]}, change=with_studies)
     finished(folder, ["scores", "study_precision", "study_shots", "study_templates", "study_again", "study_pruning"])
