@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from lib.answers import chosen_answer
 from lib.bibliography import Bibliography
+from lib.drawing import Column
 from lib.figures import style
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visible
 from lib.overlap import shared_runs
@@ -186,6 +187,12 @@ class Report:
             return name
         models = [self.run["models"][config["model"]]["title"] for config in self.lineage(name) if "model" in config]
         return self.plain(titles[name].format(model="".join(models)))
+
+    def code(self, text):
+        return Markup(code(text))
+
+    def asset_title(self, name):
+        return escape(self.run["assets"][name]["title"])
 
     def label_of(self, section, key):
         return self.plain(self.language.entry(f"{section}.{key}"))
@@ -462,11 +469,14 @@ class Report:
     # ------------------------------------------------------------------ pieces of the page
 
     def columns(self, *names):
-        """The head of a table: names under `tables` or `metrics` in the texts. `#` marks a column of figures, a list several."""
-        groups = ([group] if isinstance(group, str) else [f"#{name}" for name in group] for group in names)
-        names = [name for group in groups for name in group]
-        cells = [self.column(name.lstrip("#")) for name in names]
-        rules = ["--:" if name.startswith("#") else "---" for name in names]
+        """The head of a table: names under `tables` or `metrics` in the texts. `#` marks a column of figures, a list several.
+
+        A Column has a title of its own.
+        """
+        groups = ([group] if isinstance(group, str | Column) else [f"#{name}" for name in group] for group in names)
+        columns = [name for group in groups for name in group]
+        cells = [column.title if isinstance(column, Column) else self.column(column.lstrip("#")) for column in columns]
+        rules = ["--:" if isinstance(column, Column) or column.startswith("#") else "---" for column in columns]
         return Markup(f"| {' | '.join(cells)} |\n| {' | '.join(rules)} |")
 
     def column(self, name):
@@ -484,16 +494,18 @@ class Report:
     def figure(self, name):
         """A picture of the run with its caption, and the table behind it."""
         picture = self.pictures[name]
-        head = self.columns(*picture.columns)
-        rows = "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in picture.rows)
-        table = self.details(self.language.phrase("figures.table"), lambda: f"{head}\n{rows}")
-        title = escape(picture.title)
+        title, seen = escape(picture.title), escape(picture.description)
         if self.form == "html":
             region = f'<div class="drawing" role="group" aria-labelledby="figure-{name}-title" tabindex="0">'
             shown = f"<figure>\n{region}{picture.svg}</div>\n<figcaption>{title}</figcaption>\n</figure>"
         else:
-            shown = f"![{title}](figures/{name}.{self.language.code}.svg)\n\n*{title}*"
-        return Markup(f"{shown}\n\n{table}")
+            shown = f"![{seen}](figures/{name}.{self.language.code}.svg)\n\n*{title}*"
+        parts = [shown]
+        if picture.rows:
+            head = self.columns(*picture.columns)
+            rows = "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in picture.rows)
+            parts.append(self.details(self.language.phrase("figures.table"), lambda: f"{head}\n{rows}"))
+        return Markup("\n\n".join([*parts, self.source(*picture.sources)]))
 
     def shared(self, text, reference):
         """A summary with the runs of words marked that its reference has, too."""

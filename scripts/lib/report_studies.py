@@ -3,7 +3,7 @@
 A study sets some systems beside a baseline; what it is about follows from its systems, not from its name.
 """
 
-from lib.systems import lineage, own_systems
+from lib.systems import is_sparse, lineage, own_systems
 
 OF_AXIS = {"amount": "pruning", "shots": "shots"}
 PRUNED_BY = ("method", "scope")
@@ -99,7 +99,79 @@ def losing(config):
 
 # ------------------------------------------------------------------ pictures
 
+DENSE = (None, None, None)
+STANDING = {  # pictures that do not depend on studies: the systems without which the report has no place for them
+    "scores": [],
+    "ner_labels": [],
+    "ner_lengths": [],
+    "ner_training": [],
+    "ner_types": [],
+    "confusion": [],
+    "lengths": [],
+    "own_costs": [],
+    "tuning": ["smollm2_tuned"],
+    "tuning_again": ["smollm2_tuned", "smollm2_pruned", "smollm2_retuned", "smollm2_tuned_again"],
+    "sparsity": ["smollm2_pruned"],
+    "pruned_costs": ["smollm2_tuned", "smollm2_pruned"],
+}
+
 
 def figure_names(config):
-    """The pictures of a run's report: the scores of its own systems, and one of each study."""
-    return ["scores", *(f"study_{name}" for name in studies(config))]
+    """The pictures of a run's report: those that any run of its systems has, and one of each study."""
+    systems = config["summarization"]["systems"]
+    standing = [name for name, needed in STANDING.items() if all(system in systems for system in needed)]
+    if not measured(config):
+        standing.remove("own_costs")
+    return [*standing, *(f"study_{name}" for name in studies(config))]
+
+
+def kind_of_picture(config, name):
+    """How a picture is drawn. A study's: a curve over its axis, a score against its costs, or scores by system."""
+    if name in STANDING:
+        return name
+    study = studies(config)[name.removeprefix("study_")]
+    if study.get("axis"):
+        return study["axis"]
+    return "costs" if subject(config, study) == "precision" else "systems"
+
+
+def measured(config):
+    """The run's own systems that run a model."""
+    return [name for name in own_systems(config) if config["summarization"]["systems"][name]["kind"] != "lead"]
+
+
+def tunings(config):
+    """Fine-tuned systems that start from a model as it was published."""
+    systems = config["summarization"]["systems"]
+    return [name for name, system in systems.items() if system["kind"] == "finetune" and "parent" not in system]
+
+
+def further_tunings(config):
+    """Fine-tuned systems that start from another system's model."""
+    systems = config["summarization"]["systems"]
+    return [name for name, system in systems.items() if system["kind"] == "finetune" and "parent" in system]
+
+
+def layers_shown(config):
+    """Pruned systems: the run's own, and those of studies."""
+    pruned = [name for name, system in config["summarization"]["systems"].items() if system["kind"] == "prune"]
+    own = own_systems(config)
+    return [name for name in pruned if name in own], [name for name in pruned if name not in own]
+
+
+def sparse_and_dense(config):
+    """Pruned systems and what descends from them, each lineage after the dense system that it starts from."""
+    systems = config["summarization"]["systems"]
+    found = []
+    for name in (name for name in systems if is_sparse(systems, name)):
+        dense = [ancestor for ancestor in lineage(systems, name) if not is_sparse(systems, ancestor)]
+        found += [*dense[:1], name]
+    return list(dict.fromkeys(found))
+
+
+def of_pruning(config, name):
+    """(method, scope, kind) of the pruning that a system rests on, or DENSE."""
+    systems = config["summarization"]["systems"]
+    if not is_sparse(systems, name):
+        return DENSE
+    return (*(nearest(systems, name, key) for key in PRUNED_BY), systems[name]["kind"])

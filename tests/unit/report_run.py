@@ -171,12 +171,15 @@ def split_metrics(f1, languages, sentences=300):
         sizes = {"support": support, "sentences": sentences, "tokens": 10 * sentences}
         return {**({"accuracy": interval(0.95, 0.01)} if accuracy else {}), **scores, **sizes}
 
+    def by_type(f1):
+        return {kind: block(f1 + place / 50, 100 if kind != "DAT" else 12, accuracy=False) for place, kind in enumerate(TYPES)}
+
     by_language = {code: block(f1 - 0.06 if number else f1 + 0.05, 200) for number, code in enumerate(languages)}
     overall = block(f1, 400, sentences=sentences * len(languages))
     return {
         "overall": overall | {"loss": 0.21, "outside_annotation": 7},
-        "by_language": {code: entry | {"by_type": {}} for code, entry in by_language.items()},
-        "by_type": {kind: block(f1, 100 if kind != "DAT" else 12, accuracy=False) for kind in TYPES},
+        "by_language": {code: entry | {"by_type": by_type(entry["f1"]["value"])} for code, entry in by_language.items()},
+        "by_type": by_type(f1),
         "shared_types": {"types": list(TYPES[:3]), "overall": overall, "by_language": by_language},
         "majority_baseline": overall | block(0.0, 400) | {"accuracy": interval(0.83, 0.01)},
     }
@@ -245,6 +248,7 @@ SENTENCES = [
 ]
 CLEANING = {
     "label_scheme": "masked_union",
+    "length_width": 5,
     "steps": [
         {
             "step": "deduplicate_across",
@@ -263,7 +267,7 @@ CLEANING = {
             "split": split,
             "downloaded": {"rows": 900, "tokens": 9000, "entities": {"PER": 500, "LOC": 400}},
             "cleaned_rows": 850,
-            "kept": {"rows": 500, "tokens": 5000, "entities": {"PER": 250, "LOC": 200}},
+            "kept": {"rows": 500, "tokens": 5000, "entities": {"PER": 250, "LOC": 200}, "lengths": [100, 250, 100, 50]},
             "sources": {name: {"downloaded": 900, "kept": 500}},
         }
         for name in ("conll2003", "peyma_arman")
@@ -543,5 +547,9 @@ TEXT_LENGTHS = dict.fromkeys(("characters", "words", "sentences"), LENGTHS) | {"
 STATS = {
     "percentiles": [90, 95, 99],
     "splits": {split: {"pairs": 5, "article": TEXT_LENGTHS, "reference": TEXT_LENGTHS} for split in ("train", "validation", "test")},
+    "histograms": {
+        text: {"width": width, "counts": dict.fromkeys(("train", "validation", "test"), [1, 3, 1])}
+        for text, width in (("article", 10), ("reference", 2))
+    },
     "sample": {"id": "a1", "article": ARTICLE, "reference": REFERENCE},
 }
