@@ -1,8 +1,9 @@
 """The pictures of a report: which data of the run each shows, in the words of the report's language, with the table behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lib import figures
+from lib.report_data import reading
 from lib.report_language import PERSIAN
 from lib.report_studies import group, in_curve, members, position, studies, subject
 from lib.systems import own_systems
@@ -17,11 +18,17 @@ class Picture:
     title: str
     columns: list  # of the table behind it: names under `tables` or `metrics` in the texts, `#` before those of figures
     rows: list  # of the same table, as Markup
+    files: set = field(default_factory=set)  # of the run, from which it was drawn
 
 
 def pictures(report, names):
     """{name: Picture}."""
-    return {name: picture(report, name) for name in names}
+    found = {}
+    for name in names:
+        with reading() as files:
+            found[name] = picture(report, name)
+        found[name].files = files
+    return found
 
 
 def picture(report, name):

@@ -42,6 +42,7 @@ def write_report(run, *, own_answers=None, own_templates=None):
             *("--config", str(run / "config.yaml"), "--report-folder", str(ROOT / "report"), "--output", str(run / "report")),
             *("--templates", *filter(None, [own_templates]), str(ROOT / "report" / "templates")),
             *("--answers", *filter(None, [own_answers]), str(ROOT / "report" / "answers")),
+            *("--benchmarks", str(run / "benchmarks"), "--preflight", str(run / "preflight.json")),
         ]
     )
     return {(language, form): (run / "report" / f"report.{language}.{form}").read_text("utf-8") for language, form in REPORTS}
