@@ -71,7 +71,19 @@ class Report:
     def names(self):
         """Everything that a template can name, beside what the text of an answer is promised."""
         language = self.language
-        of_language = ("num", "scientific", "percent", "integer", "interval", "fraction", "seconds", "gigabytes", "megabytes", "p_value")
+        of_language = (
+            "num",
+            "scientific",
+            "percent",
+            "integer",
+            "interval",
+            "fraction",
+            "seconds",
+            "gigabytes",
+            "megabytes",
+            "memory",
+            "p_value",
+        )
         of_report = [
             *(
                 "score",

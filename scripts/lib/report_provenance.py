@@ -4,7 +4,7 @@ import statistics
 
 from lib.commit import commit
 from lib.records import read_json
-from lib.rule_record import measured
+from lib.rule_record import Measured, measured
 
 
 def provenance(rules, benchmarks, preflight, project):
@@ -14,7 +14,7 @@ def provenance(rules, benchmarks, preflight, project):
     benchmarks  the run's folder of them, and the file of preflight's checks: no rule's outputs, so whatever of them is there counts
     project     the folder of the project's files
     """
-    found = measured(rules, benchmarks)
+    found = measured(rules, benchmarks) | {"report": Measured()}  # what is there of it is an earlier writing's
     rows = [row(name, rule, found[name]) for name, rule in in_order(rules["rules"])]
     return {
         **commit(project),
