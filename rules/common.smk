@@ -504,6 +504,14 @@ def imported_modules(path):
             yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists())
 
 
+# ------------------------------------------------------------------ Snakemake's own report
+
+
+def shown(path, caption, category, **labels):
+    """An output that `snakemake --report` shows."""
+    return report(path, caption=f"../report/captions/{caption}.rst", category=category, labels=labels)
+
+
 # ------------------------------------------------------------------ command lines
 
 

@@ -28,9 +28,9 @@ rule record_config:
     input:
         script=script("record_config.py"),
     output:
-        config="<results>/config.yaml",
+        config=shown("<results>/config.yaml", "configuration", "Provenance", file="configuration"),
         differences="<results>/config_differences.json",
-        environment="<results>/environment.json",
+        environment=shown("<results>/environment.json", "environment", "Provenance", file="environment"),
         rules="<results>/rules.json",
     log:
         "<logs>/record_config.log",
@@ -64,8 +64,13 @@ rule report:
         texts=[f"report/{name}" for name in ("texts.en.yaml", "texts.fa.yaml", "requirements.yaml", "assignment_training.yaml")],
         sources=["report/facts.yaml", "report/references.bib", "report/fonts/Vazirmatn.woff2"],
     output:
-        report=expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
-        figures=expand("<results>/report/figures/{figure}.{language}.svg", figure=figure_names(config), language=["en", "fa"]),
+        markdown=expand("<results>/report/report.{language}.md", language=["en", "fa"]),
+        pages=[shown(f"<results>/report/report.{language}.html", "report", "Report", language=language) for language in ("en", "fa")],
+        figures=[
+            shown(f"<results>/report/figures/{figure}.{language}.svg", "figure", "Figures", figure=figure, language=language)
+            for figure in figure_names(config)
+            for language in ("en", "fa")
+        ],
     log:
         "<logs>/report.log",
     benchmark:
