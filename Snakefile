@@ -7,6 +7,9 @@ min_version("9.25")
 configfile: "config.yaml"
 
 
+report: "report/captions/workflow.rst"
+
+
 include: "rules/common.smk"
 
 

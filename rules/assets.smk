@@ -100,7 +100,7 @@ rule provenance:
         script=script("provenance.py"),
         fetched=lambda w: f"{asset(asset_kind(w.name), w.name)}.json",
     output:
-        "<results>/assets/{name}.json",
+        shown("<results>/assets/{name}.json", "asset", "Provenance", file="{name}"),
     log:
         "<logs>/provenance/{name}.log",
     benchmark:

@@ -15,6 +15,8 @@ from lib import systems
 from lib.asset_files import files_of
 from lib.config import ConfigError, checked
 from lib.pruning_methods import CALIBRATED
+from lib.report_data import run_files
+from lib.rule_record import compact
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -426,6 +428,44 @@ def files_under(*places):
     return sorted(path.as_posix() for path in paths if not any(part[0] in "._" and part != "__init__.py" for part in path.parts))
 
 
+@cache
+def rules_behind_report():
+    """How the report comes about, for lib.rule_record: which rule makes which of its files, and of each rule what it follows.
+
+    The rules are asked job by job, from the report back, as Snakemake asks them. Its own graph would not do: a job on a cluster sees
+    itself only, and would find that its parameters had changed.
+    """
+    rules, values, depths = {}, {}, {}
+
+    def depth(path):
+        """How many jobs come before a file, on the longest way."""
+        maker = maker_of(path)
+        wildcards = maker.get_wildcards(path)
+        job = (maker.name, *sorted(wildcards.items()))
+        if job not in depths:
+            files = [str(file) for file in maker.expand_input(wildcards)[0] if maker_of(str(file))]
+            depths[job] = 1 + max(map(depth, files), default=0)
+            entry = rules.setdefault(maker.name, {"script": str(maker.input.script[0]), "jobs": 0, "after": [], "depth": depths[job]})
+            entry["jobs"] += 1
+            entry["after"] = sorted({*entry["after"], *(maker_of(file).name for file in files)})
+            entry["depth"] = min(entry["depth"], depths[job])
+            entry["benchmark"] = re.sub(r"\{(\w+),[^{}]*\}", r"{\1}", os.path.relpath(str(maker.benchmark), f"benchmarks/{config['run']}"))
+            for name, value in wildcards.items():
+                values[name] = sorted({*values.get(name, []), value})
+        return depths[job]
+
+    results = f"results/{config['run']}"
+    depth(f"{results}/report/report.en.md")
+    files = compact({path: maker_of(f"{results}/{path}").name for path in run_files(config)})
+    return as_json({"files": files, "rules": rules, "wildcards": values})
+
+
+@cache
+def maker_of(path):
+    """The rule that makes a file, or None for one that is there."""
+    return next((entry for entry in workflow.rules if entry.is_producer(path)), None)
+
+
 # ------------------------------------------------------------------ scripts
 
 
@@ -457,6 +497,14 @@ def imported_modules(path):
         for name in names:
             place = SCRIPTS / name.replace(".", "/")
             yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists())
+
+
+# ------------------------------------------------------------------ Snakemake's own report
+
+
+def shown(path, caption, category, **labels):
+    """An output that `snakemake --report` shows."""
+    return report(path, caption=f"../report/captions/{caption}.rst", category=category, labels=labels)
 
 
 # ------------------------------------------------------------------ command lines

@@ -19,7 +19,13 @@ rule finetune:
         lengths=lambda w: f"<results>/summarization/lengths/{root_model(w.system)}.json",
     output:
         model=directory("<results>/summarization/systems/{system}/model"),
-        log="<results>/summarization/systems/{system}/training_log.jsonl",
+        log=shown(
+            "<results>/summarization/systems/{system}/training_log.jsonl",
+            "training_log",
+            "Training and compression",
+            system="{system}",
+            file="training log",
+        ),
         summary="<results>/summarization/systems/{system}/training.json",
     log:
         "<logs>/finetune/{system}.log",
@@ -86,7 +92,13 @@ rule sparsity:
         model=lambda w: model_made_by(w.system),
         parent=parent_sparsity,
     output:
-        "<results>/summarization/systems/{system}/sparsity.csv",
+        shown(
+            "<results>/summarization/systems/{system}/sparsity.csv",
+            "sparsity",
+            "Training and compression",
+            system="{system}",
+            file="sparsity",
+        ),
     log:
         "<logs>/sparsity/{system}.log",
     benchmark:
@@ -113,7 +125,13 @@ rule compress:
         model=lambda w: model_made_by(w.system),
     output:
         weights="<results>/summarization/systems/{system}/model.bitmask.safetensors",
-        summary="<results>/summarization/systems/{system}/storage.json",
+        summary=shown(
+            "<results>/summarization/systems/{system}/storage.json",
+            "storage",
+            "Training and compression",
+            system="{system}",
+            file="storage",
+        ),
     log:
         "<logs>/compress/{system}.log",
     benchmark:

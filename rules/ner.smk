@@ -59,7 +59,7 @@ rule ner_audit:
         rows="<results>/{tagger}/cleaning_rows.parquet",
         backbone=backbone,
     output:
-        audit="<results>/{tagger}/audit.json",
+        audit=shown("<results>/{tagger}/audit.json", "audit", "Entity recognition", tagger="{tagger}", file="audit"),
     log:
         "<logs>/{tagger}/audit.log",
     benchmark:
@@ -91,7 +91,7 @@ rule ner_train:
         labels=ner_data("labels.json"),
     output:
         model=directory("<results>/{tagger}/model"),
-        log="<results>/{tagger}/training_log.jsonl",
+        log=shown("<results>/{tagger}/training_log.jsonl", "training_log", "Entity recognition", tagger="{tagger}", file="training log"),
         summary="<results>/{tagger}/training.json",
     log:
         "<logs>/{tagger}/train.log",
@@ -129,9 +129,9 @@ rule ner_evaluate:
         labels=ner_data("labels.json"),
         train=seen_train,
     output:
-        metrics="<results>/{tagger}/metrics.json",
+        metrics=shown("<results>/{tagger}/metrics.json", "ner_metrics", "Entity recognition", tagger="{tagger}", file="metrics"),
         predictions="<results>/{tagger}/predictions.jsonl",
-        errors="<results>/{tagger}/errors.json",
+        errors=shown("<results>/{tagger}/errors.json", "ner_errors", "Entity recognition", tagger="{tagger}", file="errors"),
     log:
         "<logs>/{tagger}/evaluate.log",
     benchmark:
@@ -162,7 +162,7 @@ rule ner_predict:
         model="<results>/{tagger}/model",
     output:
         sentences="<results>/{tagger}/sentences.json",
-        html="<results>/{tagger}/sentences.html",
+        html=shown("<results>/{tagger}/sentences.html", "ner_sentences", "Entity recognition", tagger="{tagger}", file="tagged sentences"),
     log:
         "<logs>/{tagger}/predict.log",
     benchmark:

@@ -2,12 +2,12 @@
 #
 # in    all that a run measured (run_files in scripts/lib/report_data.py), templates, texts, answers, facts, bibliography
 # out   <results>/config.yaml, config_differences.json, environment.json    what the run is
+#       <results>/rules.json                                                which rule makes which file of the report
 #       <results>/report/report.{en,fa}.{md,html}                           the report
 #       <results>/report/figures/{figure}.{en,fa}.svg                       the pictures of its Markdown
 #       <results>/submission/NLP-CA4-{student_id}.zip                       the archive, on request (target `submission`)
 import yaml
 from lib.config import without_removed
-from lib.report_data import run_files
 from lib.report_studies import figure_names
 
 ASSIGNMENT = without_removed(yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8")))
@@ -24,13 +24,14 @@ localrules:
 
 
 rule record_config:
-    """Record the configuration, how it differs from the assignment's, and the software at hand."""
+    """Record the configuration, how it differs from the assignment's, the machine and the software at hand, and the rules."""
     input:
         script=script("record_config.py"),
     output:
-        config="<results>/config.yaml",
+        config=shown("<results>/config.yaml", "configuration", "Provenance", file="configuration"),
         differences="<results>/config_differences.json",
-        environment="<results>/environment.json",
+        environment=shown("<results>/environment.json", "environment", "Provenance", file="environment"),
+        rules="<results>/rules.json",
     log:
         "<logs>/record_config.log",
     benchmark:
@@ -43,11 +44,13 @@ rule record_config:
     params:
         config=json.dumps(config, ensure_ascii=False),
         assignment=json.dumps(ASSIGNMENT, ensure_ascii=False),
+        rules=lambda w: rules_behind_report(),
     message:
         "Recording the configuration"
     shell:
         "python {input.script[0]} --config {params.config:q} --assignment {params.assignment:q} --output {output.config}"
-        " --differences {output.differences} --environment {output.environment} 2> {log}"
+        " --differences {output.differences} --environment {output.environment} --rules {params.rules:q} --rule-record {output.rules}"
+        " 2> {log}"
 
 
 rule report:
@@ -61,8 +64,13 @@ rule report:
         texts=[f"report/{name}" for name in ("texts.en.yaml", "texts.fa.yaml", "requirements.yaml", "assignment_training.yaml")],
         sources=["report/facts.yaml", "report/references.bib", "report/fonts/Vazirmatn.woff2"],
     output:
-        report=expand("<results>/report/report.{language}.{format}", language=["en", "fa"], format=["md", "html"]),
-        figures=expand("<results>/report/figures/{figure}.{language}.svg", figure=figure_names(config), language=["en", "fa"]),
+        markdown=expand("<results>/report/report.{language}.md", language=["en", "fa"]),
+        pages=[shown(f"<results>/report/report.{language}.html", "report", "Report", language=language) for language in ("en", "fa")],
+        figures=[
+            shown(f"<results>/report/figures/{figure}.{language}.svg", "figure", "Figures", figure=figure, language=language)
+            for figure in figure_names(config)
+            for language in ("en", "fa")
+        ],
     log:
         "<logs>/report.log",
     benchmark:
@@ -76,11 +84,13 @@ rule report:
         templates=TEMPLATES,
         answers=ANSWERS,
         folder=lambda w, output: os.path.dirname(output[0]),
+        benchmarks=f"benchmarks/{config['run']}",
+        preflight=lambda w: rules.preflight.output[0],
     message:
         "Writing the report"
     shell:
         "python {input.script[0]} --config {input.config} --templates {params.templates:q} --answers {params.answers:q}"
-        " --report-folder report --output {params.folder} 2> {log}"
+        " --report-folder report --benchmarks {params.benchmarks} --preflight {params.preflight} --output {params.folder} 2> {log}"
 
 
 rule submission:

@@ -90,7 +90,7 @@ rule text_statistics:
         script=script("text_statistics.py"),
         lengths=expand("<results>/summarization/lengths/{model}.json", model=language_models()),
     output:
-        "<results>/summarization/stats.json",
+        shown("<results>/summarization/stats.json", "lengths", "Summarization", file="lengths"),
     log:
         "<logs>/text_statistics.log",
     benchmark:
@@ -239,7 +239,7 @@ rule compare_systems:
         script=script("compare_systems.py"),
         by_article=expand(SCORES_BY_ARTICLE, system=SUMMARIZATION["systems"]),
     output:
-        "<results>/summarization/comparison.csv",
+        shown("<results>/summarization/comparison.csv", "comparison", "Summarization", file="all systems"),
     log:
         "<logs>/compare_systems.log",
     benchmark:
@@ -268,7 +268,7 @@ rule study:
         script=script("compare_systems.py"),
         by_article=lambda w: expand(SCORES_BY_ARTICLE, system=systems_of_study(w)),
     output:
-        "<results>/summarization/studies/{study}.csv",
+        shown("<results>/summarization/studies/{study}.csv", "study", "Summarization", file="study {study}"),
     log:
         "<logs>/study/{study}.log",
     benchmark:
@@ -301,7 +301,7 @@ rule qualities:
         predictions=expand("<results>/summarization/systems/{system}/predictions.jsonl", system=SUMMARIZATION["systems"]),
         model="<results>/ner/model",
     output:
-        "<results>/summarization/qualities.json",
+        shown("<results>/summarization/qualities.json", "qualities", "Summarization", file="qualities"),
     log:
         "<logs>/qualities.log",
     benchmark:

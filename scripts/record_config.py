@@ -1,13 +1,15 @@
 r"""Record what a run is: its resolved configuration, how that differs from the assignment's, and the software at hand.
 
     python scripts/record_config.py --config '{"run": "demo", …}' --assignment '{"run": "full", …}' \
-        --output results/demo/config.yaml --differences OUT.json --environment OUT.json
+        --output results/demo/config.yaml --differences OUT.json --environment OUT.json --rules '{"files": {…}, …}' --rule-record OUT.json
 
 reads    --config        the configuration that Snakemake resolved, as JSON
          --assignment    the project's own configuration, which is the assignment, as JSON
+         --rules         which rule makes which file (rules_behind_report in rules/common.smk), as JSON
 writes   --output        the configuration, as YAML
          --differences   [{"key": "ner.max_length", "assignment": 512, "here": 256}, …]; a side that lacks the key is left out
-         --environment   versions of Python and of the packages that the workflow is built on, and the machine's architecture
+         --environment   versions of Python and of the packages that the workflow is built on, and the machine on which this ran
+         --rule-record   the rules
 """
 
 import platform
@@ -17,6 +19,7 @@ import lib.offline  # noqa: F401
 
 import yaml
 
+from lib.machine import machine
 from lib.program import json_value, parser, program
 from lib.publish import whole
 from lib.records import write_json
@@ -35,16 +38,24 @@ def arguments(argv):
     command.add_argument("--output", required=True)
     command.add_argument("--differences", required=True)
     command.add_argument("--environment", required=True)
+    command.add_argument("--rules", required=True, type=json_value)
+    command.add_argument("--rule-record", required=True)
     return command.parse_args(argv)
 
 
 @program
 def main(argv=None):
     args = arguments(argv)
-    with whole(args.output) as config, whole(args.differences) as differences, whole(args.environment) as environment:
+    with (
+        whole(args.output) as config,
+        whole(args.differences) as differences,
+        whole(args.environment) as environment,
+        whole(args.rule_record) as rules,
+    ):
         config.write_text(yaml.safe_dump(args.config, allow_unicode=True, sort_keys=False, width=140), encoding="utf-8")
         write_json(differences, compared(args.assignment, args.config, "assignment", "here"))
-        write_json(environment, {"python": platform.python_version(), "machine": platform.machine(), "packages": installed()})
+        write_json(environment, {"python": platform.python_version(), "machine": machine(), "packages": installed()})
+        write_json(rules, args.rules)
 
 
 def installed():

@@ -1,12 +1,14 @@
 r"""Write the report of a run: from the same templates as Markdown and as one HTML page, in English and in Persian.
 
     python scripts/report.py --config results/demo/config.yaml --templates [OWN_DIR] report/templates --answers [OWN_DIR] report/answers \
-        --report-folder report --output results/demo/report
+        --report-folder report --benchmarks benchmarks/demo --preflight assets/preflight.json --output results/demo/report
 
 reads    --config          the run's configuration; beside it lie provenance, metrics, predictions, training logs, tables
          --templates       folders of templates; of a file that several have, the first counts
          --answers         folders of answers, {en,fa}/{id}.md, the same way; those of the last folder are the project's
          --report-folder   texts.{en,fa}.yaml, requirements.yaml, assignment_training.yaml, facts.yaml, references.bib, fonts/
+         --benchmarks      what Snakemake measured of the run's jobs; shown as far as it is there, since no rule makes it
+         --preflight       what was checked before the run; the same way
 writes   --output          report.{en,fa}.{md,html}; an HTML page needs no other file and no network
                            figures/{name}.{en,fa}.svg, the pictures of the Markdown
 
@@ -30,6 +32,7 @@ from lib.report_context import Report
 from lib.report_data import load_run
 from lib.report_figures import pictures
 from lib.report_language import Language, direction
+from lib.report_provenance import provenance
 from lib.report_studies import figure_names
 
 LANGUAGES = ("en", "fa")
@@ -41,6 +44,8 @@ def arguments(argv):
     command.add_argument("--templates", required=True, type=existing_folder, nargs="+")
     command.add_argument("--answers", required=True, type=existing_folder, nargs="+")
     command.add_argument("--report-folder", required=True, type=existing_folder)
+    command.add_argument("--benchmarks", required=True, type=Path)
+    command.add_argument("--preflight", required=True, type=Path)
     command.add_argument("--output", required=True, type=Path)
     return command.parse_args(argv)
 
@@ -49,7 +54,7 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     run = load_run(args.config.parent)
-    sources = read_sources(args)
+    sources = read_sources(args, provenance(run["rules"], args.benchmarks, args.preflight, Path(__file__).parents[1]))
     texts = {}
     for code in LANGUAGES:
         path = args.report_folder / f"texts.{code}.yaml"
@@ -67,9 +72,10 @@ def main(argv=None):
     progress(f"{args.output / 'report.en.html'} and report.fa.html")
 
 
-def read_sources(args):
+def read_sources(args, provenance):
     folder = args.report_folder
     return SimpleNamespace(
+        provenance=provenance,
         templates=args.templates,
         answers=args.answers,
         requirements=read_yaml(folder / "requirements.yaml"),

@@ -9,7 +9,6 @@ class Drawn:
     seen: list  # sentences that say what is to be seen, for those who do not see it
     columns: list  # of the table behind it: names under `tables` or `metrics` in the texts, `#` before those of figures; or Columns
     rows: list  # of the same table, as Markup; none where the table stands beside the picture anyway
-    sources: list  # the files of the run that it was drawn from
 
 
 @dataclass

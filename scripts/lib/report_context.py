@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import posixpath
 import random
 import re
 import statistics
@@ -19,10 +20,13 @@ from lib.figures import style
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visible
 from lib.overlap import shared_runs
 from lib.program import InputError
-from lib.report_data import SCORES, Record, files_of_systems, record
+from lib.report_data import SCORES, Record, files_of_systems, reading, record, run_files
 from lib.report_language import NOTHING, apart, direction, judged
 from lib.report_studies import about, group, in_curve, members, position, studies
 from lib.report_warnings import run_warnings
+from lib.rule_drawing import mermaid
+from lib.rule_drawing import svg as rule_drawing
+from lib.rule_record import pattern, rules_of
 from lib.systems import is_sparse, lineage, ner_settings, own_systems, studied
 
 DECIDING = ("rouge1", "bertscore_f1")  # the scores by which findings and warnings judge
@@ -68,7 +72,19 @@ class Report:
     def names(self):
         """Everything that a template can name, beside what the text of an answer is promised."""
         language = self.language
-        of_language = ("num", "scientific", "percent", "integer", "interval", "fraction", "seconds", "gigabytes", "megabytes", "p_value")
+        of_language = (
+            "num",
+            "scientific",
+            "percent",
+            "integer",
+            "interval",
+            "fraction",
+            "seconds",
+            "gigabytes",
+            "megabytes",
+            "memory",
+            "p_value",
+        )
         of_report = [
             *(
                 "score",
@@ -103,7 +119,7 @@ class Report:
                 "own_systems",
                 "missing",
             ),
-            *("requirement", "quoted", "tagged", "marked", "details", "fenced", "columns", "source", "files", "asset_files"),
+            *("requirement", "rule_graph", "quoted", "tagged", "marked", "details", "fenced", "columns", "source", "files", "asset_files"),
             *("sample_articles", "measured_systems", "sparse_systems", "compared_pairs", "findings_pairs"),
             *("argument", "setting", "warnings"),
             *("variant", "variants_trained_on_some", "untrained_languages", "tagger_files", "tagger_spread", "system_spread"),
@@ -121,6 +137,7 @@ class Report:
             "run": self.run,
             "requirements": self.sources.requirements,
             "suggested_arguments": self.sources.suggested_arguments,
+            "provenance": self.sources.provenance,
             "own_answers": self.own,
             "references": self.bibliography.references,
             "all_metrics": SCORES,
@@ -165,7 +182,10 @@ class Report:
         path, self.own[question] = chosen_answer(self.sources.answers, self.language.code, question)
         if not path.is_file():
             raise InputError(f"{path}: there is no such file; expected the answer to {question}; write it")
-        return self.text(path.read_text(encoding="utf-8"), path, context.get_all())
+        with reading() as files:
+            text = self.text(path.read_text(encoding="utf-8"), path, context.get_all())
+        measured = list(self.measured(files))
+        return Markup(f"{text}\n\n{self.source(*measured)}") if measured else text
 
     # ------------------------------------------------------------------ judgements
 
@@ -434,9 +454,30 @@ class Report:
     # ------------------------------------------------------------------ sources
 
     def source(self, *paths):
-        """The files of the run from which a table was read."""
-        shown = self.language.phrase("words.comma").join(code(path) for path in dict.fromkeys(paths))
-        return Markup(f"<small>{self.language.phrase('words.caption_source', files=shown)}</small>")
+        """The files of the run from which something was read, each as a link, with the rules that made them."""
+        by_rules, comma = {}, self.language.phrase("words.comma")
+        for path in dict.fromkeys(paths):
+            folder = path.partition("*")[0]  # of those that a path with `*` names
+            by_rules.setdefault(tuple(rules_of(self.run["rules"], path)), []).append(f"[{code(path)}](../{folder})")
+        shown = [
+            self.language.phrase(
+                "words.origin", files=comma.join(files), rules=comma.join(f"[{code(rule)}](#rule-{rule})" for rule in rules)
+            )
+            for rules, files in by_rules.items()
+        ]
+        return Markup(
+            f"<small>{self.language.phrase('words.caption_source', files=self.language.phrase('words.semicolon').join(shown))}</small>"
+        )
+
+    def measured(self, files):
+        """Of paths from which figures were read, those that the run measured, as `source` takes them."""
+        inside = {Path(file).relative_to(self.run._source).as_posix() for file in files if self.run._source in Path(file).parents}
+        groups = {}
+        for path in sorted(inside & set(run_files(self.run["config"])) - {"config.yaml"}):
+            groups.setdefault(pattern(path), []).append(path)
+        for same in groups.values():
+            shared = f"{posixpath.commonpath(same)}/*/{posixpath.basename(same[0])}"
+            yield from same if len(same) <= MANY else [shared]
 
     def files(self, part, names):
         """Where the run keeps a part (`scores`, `speed`, …) of these systems."""
@@ -505,7 +546,16 @@ class Report:
             head = self.columns(*picture.columns)
             rows = "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in picture.rows)
             parts.append(self.details(self.language.phrase("figures.table"), lambda: f"{head}\n{rows}"))
-        return Markup("\n\n".join([*parts, self.source(*picture.sources)]))
+        return Markup("\n\n".join([*parts, self.source(*self.measured(picture.files))]))
+
+    def rule_graph(self):
+        """The graph of the rules: drawn in the page, as text that GitHub draws in Markdown."""
+        rules = {rule["name"]: rule for rule in self.sources.provenance["rules"]}
+        title, text = self.language.phrase("provenance.graph"), self.language.phrase("provenance.graph_text")
+        if self.form == "md":
+            return Markup(f"*{title}*\n\n{self.fenced(mermaid(rules), 'mermaid')}\n\n{text}")
+        region = '<div class="drawing" role="group" aria-labelledby="rule-graph-title" tabindex="0">'
+        return Markup(f"<figure>\n{region}{rule_drawing(rules, title, text)}</div>\n<figcaption>{title}</figcaption>\n</figure>\n\n{text}")
 
     def shared(self, text, reference):
         """A summary with the runs of words marked that its reference has, too."""

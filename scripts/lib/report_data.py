@@ -1,6 +1,7 @@
 """What a run has measured: every file of results/{run}/ that the report reads, as nested records whose missing keys name their file."""
 
 import csv
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -26,9 +27,17 @@ class MissingKeyError(KeyError, InputError):
 class Record(dict):
     """A JSON object that knows where it came from. Keys are read as attributes in templates; a missing one names file and key."""
 
+    _read = set()  # the files whose figures were read, see `reading`
+
     def __init__(self, values, source, path=""):
         super().__init__((key, record(value, source, f"{path}.{key}".lstrip("."))) for key, value in values.items())
         self.__dict__.update(_source=source, _path=path)
+
+    def __getitem__(self, key):
+        value = super().__getitem__(key)
+        if not isinstance(value, dict | list):
+            Record._read.add(self._source)
+        return value
 
     def __missing__(self, key):
         raise MissingKeyError(self.lack(key))
@@ -44,6 +53,16 @@ class Record(dict):
     def lack(self, key):
         found, path = ", ".join(map(str, self)) or "nothing", f"{self._path}.{key}".lstrip(".")
         return f"{self._source}: there is no key {path}; found {found}; run the rule that writes the file again"
+
+
+@contextmanager
+def reading():
+    """The set of the files whose figures are read meanwhile."""
+    outer, Record._read = Record._read, set()
+    try:
+        yield Record._read
+    finally:
+        Record._read = outer | Record._read
 
 
 def record(value, source, path=""):
@@ -89,6 +108,7 @@ def run_files(config):
         "config.yaml",
         "config_differences.json",
         "environment.json",
+        "rules.json",
         *(f"assets/{name}.json" for name in used_assets(config)),
         *(f"ner/{name}.json" for name in NER_PARTS),
         "ner/training_log.jsonl",
@@ -128,6 +148,7 @@ def load_run(folder):
             "config_text": config_text,
             "differences": json_record(folder / "config_differences.json"),
             "environment": json_record(folder / "environment.json"),
+            "rules": read_json(folder / "rules.json"),
             "preset": config["run"],
             "assets": assets,
             "models": config["models"],

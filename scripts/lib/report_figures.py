@@ -1,8 +1,9 @@
 """The pictures of a report: which data of the run each shows, in the words of the report's language, with the table behind it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lib import figures, report_ner_figures, report_study_figures, report_training_figures
+from lib.report_data import reading
 from lib.report_language import PERSIAN
 from lib.report_studies import kind_of_picture
 
@@ -12,9 +13,9 @@ class Picture:
     svg: str
     title: str
     description: str
-    columns: list  # these three as in Drawn
+    columns: list  # these two as in Drawn
     rows: list
-    sources: list
+    files: set = field(default_factory=set)  # of the run, from which it was drawn
 
 
 MARKS = dict.fromkeys(map(ord, "\u2067\u2069\u200e\u200f"))  # of direction: they serve text that is seen
@@ -23,7 +24,12 @@ KINDS = report_ner_figures.KINDS | report_training_figures.KINDS | report_study_
 
 def pictures(report, names):
     """{name: Picture}."""
-    return {name: picture(report, name) for name in names}
+    found = {}
+    for name in names:
+        with reading() as files:
+            found[name] = picture(report, name)
+        found[name].files = files
+    return found
 
 
 def picture(report, name):
@@ -33,4 +39,4 @@ def picture(report, name):
     title = report.language.entry(f"figures.{kind}").format(study=study)
     description = " ".join([*drawn.seen, report.language.entry("figures.described")]).translate(MARKS)
     svg = figures.described(drawn.svg, f"figure-{name}", title, description, PERSIAN if report.language.code == "fa" else None)
-    return Picture(svg, title, description, drawn.columns, drawn.rows, drawn.sources)
+    return Picture(svg, title, description, drawn.columns, drawn.rows)

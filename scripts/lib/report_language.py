@@ -102,6 +102,10 @@ class Language:
         """{symbol: size}, by which times and sizes in different units can be put in order."""
         return {self.entry(f"units.{unit}").format(value="").strip(): size for unit, size in (SECONDS | BYTES).items()}
 
+    def memory(self, number):
+        """In the unit that leaves figures to be seen."""
+        return self.gigabytes(number) if number is None or number >= 1e9 else self.megabytes(number)
+
     # ------------------------------------------------------------------ judgements
 
     def difference(self, difference, *p_values, digits=1):

@@ -34,7 +34,7 @@ def labels(report, _study):
     ]
     columns = ["dataset", "split", *(Column(report.code(kind)) for kind in types)]
     svg = figures.bars(rows, panels, report.label_of("figures", "entities_axis"))
-    return Drawn(svg, seen, columns, cells, ["ner/cleaning.json", "ner/labels.json"])
+    return Drawn(svg, seen, columns, cells)
 
 
 def lengths(report, _study):
@@ -46,10 +46,10 @@ def lengths(report, _study):
     panels = [
         {"title": titles[name], "shown": report.asset_title(name), "width": width, "counts": counts} for name, counts in panels.items()
     ]
-    return of_lengths(report, panels, "dataset", ["ner/cleaning.json"])
+    return of_lengths(report, panels, "dataset")
 
 
-def of_lengths(report, panels, what, sources):
+def of_lengths(report, panels, what):
     """`panels` as [{"title", "shown": the title in a table, "width", "counts": {split: texts a bin}}]."""
     language, seen, rows = report.language, [], []
     splits = list(dict.fromkeys(split for panel in panels for split in panel["counts"]))
@@ -67,7 +67,7 @@ def of_lengths(report, panels, what, sources):
             rows.append([panel["shown"], bin_name(report, panel["width"], place, bins), *cells])
     columns = [what, "#length", *(Column(language.phrase(f"words.{split}")) for split in splits)]
     svg = figures.distributions(panels, report.label_of("figures", "words_axis"), report.label_of("figures", "share_axis"))
-    return Drawn(svg, seen, columns, rows, sources)
+    return Drawn(svg, seen, columns, rows)
 
 
 def bin_name(report, width, place, bins):
@@ -94,7 +94,7 @@ def training(report, _study):
         course(report, line["group"], line["points"], lambda value: language.num(value, 3)) for panel in panels for line in panel["lines"]
     ]
     svg = figures.trainings(panels, report.label_of("figures", "step_axis"), common=False)
-    return Drawn(svg, seen, [], [], ["ner/training_log.jsonl"])
+    return Drawn(svg, seen, [], [])
 
 
 def loss_lines(report, log):
@@ -124,7 +124,7 @@ def types(report, _study):
         values = {report.plain(kind): block["f1"]["value"] for kind, block in blocks.items()}
         seen += [extremes(report, f"F1, {titles[code]}", values, lambda value: language.num(value, 3))] if values else []
     svg = figures.intervals(rows, {"f1": report.label_of("metrics", "f1")})
-    return Drawn(svg, seen, ["type", "language", "#support", "#f1", "#precision", "#recall"], cells, ["ner/metrics.json"])
+    return Drawn(svg, seen, ["type", "language", "#support", "#f1", "#precision", "#recall"], cells)
 
 
 def confusion(report, _study):
@@ -150,7 +150,7 @@ def confusion(report, _study):
     rows[-1][-1] = "–"
     axes = [report.label_of("tables", name) for name in ("predicted_type", "gold_type")]
     svg = figures.cells([{"title": None, "columns": shown, "rows": shown, "cells": cells}], *axes, step=62)
-    return Drawn(svg, seen, ["gold_type", *map(Column, heads)], rows, ["ner/errors.json"])
+    return Drawn(svg, seen, ["gold_type", *map(Column, heads)], rows)
 
 
 def dataset_titles(report):

@@ -30,7 +30,7 @@ def of_systems(report, names):
         seen.append(extremes(report, title, {row["label"]: row[metric]["value"] for row in rows}, language.num))
     table = [[report.title(name), *(report.score(name, metric) for metric in report.deciding)] for name in names]
     columns = ["system", *(f"#{metric}" for metric in report.deciding)]
-    return Drawn(figures.intervals(rows, panels), seen, columns, table, report.files("scores", names))
+    return Drawn(figures.intervals(rows, panels), seen, columns, table)
 
 
 def curve(report, study):
@@ -56,9 +56,8 @@ def curve(report, study):
         for line in lines:
             reached = [(point["x"], point[panel]["value"]) for point in points if point["group"] == line]
             seen.append(course(report, line, reached, lambda value, digits=digits: language.num(value, digits)))
-    sources = report.files("scores", [baseline, *names]) + (report.files(LOSS, [baseline, *names]) if with_loss else [])
     columns = ["system", f"#{entry['axis']}", f"#{SCORE}", *([f"#{LOSS}"] if with_loss else [])]
-    return Drawn(svg, seen, columns, table, sources)
+    return Drawn(svg, seen, columns, table)
 
 
 def in_panels(report, name, with_loss):
@@ -87,7 +86,7 @@ def of_costs(report, names):
         points.append({"group": report.label(name), **plot_score(report.system(name)["scores"][SCORE]), **costs})
         sizes = [language.megabytes(speed[COSTS[cost]]) for cost in ("loaded", "peak_memory")]
         table.append([report.title(name), report.score(name, SCORE), language.num(speed[COSTS["speed"]]), *sizes])
-    return against_costs(report, points, tuple(COSTS), table, report.files("scores", names) + report.files("speed", names))
+    return against_costs(report, points, tuple(COSTS), table)
 
 
 def pruned_costs(report, _study):
@@ -101,12 +100,10 @@ def pruned_costs(report, _study):
         words = report.label_of("methods", "none") if line == DENSE else report.line(line)
         points.append({"group": words, "name": report.label(name), **plot_score(system["scores"][SCORE]), **costs})
         table.append([report.title(name), report.score(name, SCORE), language.megabytes(size), language.num(costs["speed"])])
-    sparse = [name for name in names if of_pruning(config, name) != DENSE]
-    sources = [path for part in ("scores", "speed") for path in report.files(part, names)] + report.files("storage", sparse)
-    return against_costs(report, points, ("packed", "speed"), table, sources)
+    return against_costs(report, points, ("packed", "speed"), table)
 
 
-def against_costs(report, points, costs, table, sources):
+def against_costs(report, points, costs, table):
     language = report.language
     panels = {cost: report.label_of("figures", f"{cost}_axis") for cost in costs}
     title = report.label_of("metrics", SCORE)
@@ -116,7 +113,7 @@ def against_costs(report, points, costs, table, sources):
         known = {name: point[cost] for name, point in zip(names, points, strict=True) if point[cost] is not None}
         seen += [extremes(report, what, known, language.num)] if known else []
     columns = ["system", f"#{SCORE}", *(f"#{cost}" for cost in costs)]
-    return Drawn(figures.scatter(points, panels, title), seen, columns, table, sources)
+    return Drawn(figures.scatter(points, panels, title), seen, columns, table)
 
 
 def of_study(report, study):

@@ -46,7 +46,7 @@ def of_trainings(report, names):
             losses = [language.num(row.get(key), 4) for key in ("loss", "validation_loss")]
             rows.append([report.title(name), language.integer(row["step"]), *losses])
     svg = figures.trainings(panels, report.label_of("figures", "step_axis"), common=True)
-    return Drawn(svg, seen, ["system", "#step", "#loss", "#validation_loss"], rows, report.files("log", names))
+    return Drawn(svg, seen, ["system", "#step", "#loss", "#validation_loss"], rows)
 
 
 def sparsity(report, _study):
@@ -84,7 +84,7 @@ def sparsity(report, _study):
     step = min(max(WIDEST_GRID // max(len(panel["columns"]) for panel in panels), CELL[0]), CELL[1])
     svg = figures.cells(panels, report.label_of("figures", "block_axis"), None, step)
     columns = ["system", "layer", "#zeros", "#weights", "#sparsity"]
-    return Drawn(svg, seen, columns, rows, report.files("sparsity", names))
+    return Drawn(svg, seen, columns, rows)
 
 
 def spread(table):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from lib.report_data import SCORES, files_of_systems
+from lib.report_data import SCORES, files_of_systems, run_files
 from lib.report_studies import members, studies
+from lib.rule_record import compact
 from lib.systems import extra_seeds, is_trained, studied
 
 ROOT = Path(__file__).parents[2]
@@ -75,12 +76,72 @@ def make_run(
         folder / "config_differences.json",
         [{"key": "ner.max_length", "assignment": 512, "here": 64}, {"key": "summarization.samples", "here": 3}],
     )
-    write(folder / "environment.json", {"python": "3.11.9", "machine": "x86_64", "packages": {"torch": "2.13.0", "pandas": "3.1.1"}})
+    write(folder / "environment.json", {"python": "3.11.9", "machine": MACHINE, "packages": {"torch": "2.13.0", "pandas": "3.1.1"}})
+    write(folder / "rules.json", rule_record(config))
+    write(folder / "preflight.json", {"checks": CHECKS, "hours": 0.1})
+    for path, row in BENCHMARKS.items():
+        write_lines(folder / "benchmarks" / path, [row])
     for name in ("xlm_roberta", "llama", "smollm2", "roberta_large", "conll2003", "peyma_arman", "cnn_dailymail"):
         write(folder / "assets" / f"{name}.json", asset(name))
     make_ner(folder / "ner", config, languages)
     make_summarization(folder / "summarization", config, rows, predictions, points, p)
     return folder
+
+
+CHECKS = [
+    {"name": "memory", "status": "ok", "text": "enough"},
+    {"name": "versions", "status": "note", "text": "torch 2.12.0 for 2.13.0"},
+]
+MACHINE = {"processor": "A processor", "cores": 2, "memory_bytes": 25e9, "gpus": [], "system": "Linux x86_64"}
+MAKERS = {
+    "record_config": ["config.yaml", "config_differences.json", "environment.json", "rules.json"],
+    "ner_clean": ["ner/cleaning.json", "ner/labels.json"],
+    "ner_audit": ["ner/audit.json"],
+    "ner_train": ["ner/training.json", "ner/training_log.jsonl"],
+    "ner_evaluate": ["ner/metrics.json", "ner/errors.json"],
+    "ner_predict": ["ner/sentences.json"],
+    "summ_split": [f"summarization/{name}" for name in ("split.json", "test.parquet", "train.parquet")],
+    "text_statistics": ["summarization/stats.json"],
+    "qualities": ["summarization/qualities.json"],
+    "compare_systems": ["summarization/comparison.csv"],
+    "score": ["summarization/scores.json"],
+    "finetune": ["summarization/training.json", "summarization/training_log.jsonl"],
+    "sparsity": ["summarization/sparsity.csv"],
+    "compress": ["summarization/storage.json"],
+    "validation_loss": ["summarization/validation_loss.json"],
+    "generate": [f"summarization/{name}" for name in ("predictions.jsonl", "speed.json", "generation.json")],
+}
+BENCHMARKS = {
+    "ner/train.jsonl": {"s": 71.5, "max_rss": 2000.0},
+    "finetune/smollm2_tuned.jsonl": {"s": 100.0, "max_rss": 3000.0},
+    "finetune/smollm2_retuned.jsonl": {"s": 110.0, "max_rss": "NA"},
+    "finetune/no_longer_there.jsonl": {"s": 900.0, "max_rss": 9000.0},
+}
+
+
+def rule_record(config):
+    """What rules_behind_report in rules/common.smk makes of the rules, with a circle: finetune, prune, finetune."""
+    by_file = {file: rule for rule, files in MAKERS.items() for file in files}
+    makers = {}
+    for path in run_files(config):
+        top, _, name = path.partition("/")
+        makers[path] = by_file.get(path) or by_file.get(f"{top}/{Path(name).name}") or ("provenance" if top == "assets" else "study")
+    makers |= {path: "lead" for path in makers if path.startswith("summarization/systems/lead3/") and makers[path] == "generate"}
+    after = {"finetune": ["summ_split", "prune"], "prune": ["finetune"], "generate": ["summ_split", "finetune", "prune"]}
+    after |= {"lead": ["summ_split"], "ner_train": ["ner_clean"], "score": ["generate", "lead"], "report": sorted(set(makers.values()))}
+    depths = {"summ_split": 1, "ner_clean": 1, "generate": 2, "lead": 2, "finetune": 2, "ner_train": 2, "prune": 3, "score": 3, "report": 9}
+    rules = {
+        name: {
+            "script": f"scripts/{name}.py",
+            "jobs": 3 if name == "finetune" else 1,
+            "after": after.get(name, []),
+            "depth": depths.get(name, 4),
+            "benchmark": {"finetune": "finetune/{system}.jsonl", "ner_train": "{tagger}/train.jsonl"}.get(name, f"{name}.jsonl"),
+        }
+        for name in sorted({*makers.values(), "prune", "report"})
+    }
+    systems = sorted(config["summarization"]["systems"])
+    return {"files": compact(makers), "rules": rules, "wildcards": {"system": systems, "tagger": ["ner"]}}
 
 
 def with_studies(config):
@@ -428,7 +489,7 @@ def make_system(folder, config, name, rows, predictions, points):
     if "generation" in files:
         own = {row["id"]: ["t2", "t1"] for row in rows} if system.get("selection") == "similar" else None
         shots = [f"t{number}" for number in range(system.get("shots", 0))]
-        write(folder / "generation.json", GENERATION | {"shots": shots, "shots_by_article": own})
+        write(folder / "generation.json", GENERATION | {"shots": shots, "shots_shortened": shots[1:2], "shots_by_article": own})
     if "training" in files:
         write(folder / "training.json", TUNING)
         write_lines(
@@ -459,6 +520,9 @@ def scores_of(points, count):
     return {name: interval(points if name.startswith("rouge") else 60 + points, 3) for name in SCORES} | {
         "n": count,
         "truncated": {"predictions": 0, "references": 1},
+        "empty_references": 0,
+        "references_without_rouge_words": 0,
+        "pairs_cut_for_rouge": 0,
     }
 
 
@@ -518,7 +582,9 @@ TUNING = {
     "completion_tokens": 5000,
     "epochs": 1,
     "steps": 10,
+    "batch_size": 8,
     "effective_batch": 16,
+    "out_of_memory": [16],
     "precision": "bf16",
     "stored": "bfloat16",
     "validation_loss": {"before": 2.9, "after": 2.2, "best": 2.2},

@@ -42,6 +42,7 @@ def write_report(run, *, own_answers=None, own_templates=None):
             *("--config", str(run / "config.yaml"), "--report-folder", str(ROOT / "report"), "--output", str(run / "report")),
             *("--templates", *filter(None, [own_templates]), str(ROOT / "report" / "templates")),
             *("--answers", *filter(None, [own_answers]), str(ROOT / "report" / "answers")),
+            *("--benchmarks", str(run / "benchmarks"), "--preflight", str(run / "preflight.json")),
         ]
     )
     return {(language, form): (run / "report" / f"report.{language}.{form}").read_text("utf-8") for language, form in REPORTS}
@@ -322,7 +323,7 @@ def test_pictures_are_drawn_into_the_page_and_beside_the_markdown(study):
     for language in LANGUAGES:
         page = Page(texts[language, "html"])
         pictures = [attributes for tag, attributes in page.elements if tag == "svg"]
-        assert [picture["role"] for picture in pictures] == ["img"] * len(names)
+        assert [picture["role"] for picture in pictures] == ["img"] * (len(names) + 1)  # the last is the graph of the rules
         ids = {attributes.get("id") for _, attributes in page.elements}
         assert all(set(picture["aria-labelledby"].split()) <= ids for picture in pictures)
         shown = re.findall(r"!\[([^]]+)\]\((figures/\w+\.\w+\.svg)\)", texts[language, "md"])

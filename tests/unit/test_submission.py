@@ -287,11 +287,12 @@ def test_the_configuration_is_recorded_with_its_differences(tmp_path):
     config["ner"]["sentences"] = config["ner"]["sentences"][:1]
     config["models"]["llama"] = {"title": "Another", "source": "local", "path": "somewhere", "prompt": "chat"}
     del config["summarization"]["systems"]["lead3"]
-    files = [tmp_path / name for name in ("config.yaml", "differences.json", "environment.json")]
+    files = [tmp_path / name for name in ("config.yaml", "differences.json", "environment.json", "rules.json")]
     record_config.main(
         [
             *("--config", json.dumps(config), "--assignment", json.dumps(assignment), "--output", str(files[0])),
             *("--differences", str(files[1]), "--environment", str(files[2])),
+            *("--rules", '{"files": {"config.yaml": "record_config"}}', "--rule-record", str(files[3])),
         ]
     )
     assert yaml.safe_load(files[0].read_text("utf-8")) == config
@@ -304,3 +305,5 @@ def test_the_configuration_is_recorded_with_its_differences(tmp_path):
     assert not {"run", "about.en"} & set(differences) and "ner.max_length" not in differences
     environment = json.loads(files[2].read_text("utf-8"))
     assert environment["python"].startswith("3.") and environment["packages"]["pandas"]
+    assert environment["machine"]["processor"] and environment["machine"]["cores"] >= 1 and environment["machine"]["memory_bytes"] > 1e8
+    assert json.loads(files[3].read_text("utf-8"))["files"] == {"config.yaml": "record_config"}
