@@ -22,12 +22,11 @@ from types import SimpleNamespace
 
 import lib.offline  # noqa: F401
 
-import yaml
-
 from lib.figures import standalone
 from lib.markdown_html import html
 from lib.program import existing_file, existing_folder, parser, program, progress
 from lib.publish import whole
+from lib.records import read_yaml
 from lib.report_context import Report
 from lib.report_data import load_run
 from lib.report_figures import pictures
@@ -84,10 +83,6 @@ def read_sources(args, provenance):
         facts_path=folder / "facts.yaml",
         bibliography=folder / "references.bib",
     )
-
-
-def read_yaml(path):
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def page(report, body, folder):

@@ -5,7 +5,7 @@ from functools import cache
 
 from markupsafe import Markup
 from pybtex.backends.markdown import Backend
-from pybtex.database import BibliographyDataError, parse_file
+from pybtex.database import BibliographyDataError, parse_string
 from pybtex.scanner import PybtexSyntaxError
 from pybtex.style.formatting.unsrt import Style as Unsorted
 from pybtex.style.template import field, sentence
@@ -37,13 +37,27 @@ def style():
     return Style()
 
 
+@cache
+def entries(source):
+    """{key: entry} of BibTeX."""
+    return parse_string(source, "bibtex").entries
+
+
+@cache
+def formatted(source, key):
+    """An entry of BibTeX as Markdown, which takes its time and is the same in every report."""
+    [entry] = style().format_entries([entries(source)[key]])
+    return entry.text.render(Markdown(None))
+
+
 class Bibliography:
     """Entries of a BibTeX file and other sources, numbered in the order in which a report first cites them."""
 
     def __init__(self, path, figure):
         """`figure` writes a number in the digits of the report's language."""
+        self.source = path.read_text(encoding="utf-8")
         try:
-            self.entries = parse_file(str(path), encoding="utf-8").entries
+            self.keys = set(entries(self.source))
         except (PybtexSyntaxError, BibliographyDataError) as error:
             raise InputError(f"{path}: {error}; expected BibTeX; correct the entry") from None
         self.path, self.figure = path, figure
@@ -62,10 +76,9 @@ class Bibliography:
         return [(anchor, Markup(text)) for anchor, text in self.cited.items()]
 
     def _formatted(self, key):
-        if key not in self.entries:
+        if key not in self.keys:
             raise InputError(f"{self.path}: no entry {key!r}; expected every key that a text cites; add the entry or correct the citation")
-        [entry] = style().format_entries([self.entries[key]])
-        return entry.text.render(Markdown(None))
+        return formatted(self.source, key)
 
     def _link(self, anchor, formatted):
         if anchor not in self.cited:

@@ -46,6 +46,18 @@ class Missing(StrictUndefined):
         return super()._undefined_message
 
 
+class Templates(Environment):
+    """Jinja, in which reports share what is compiled: the code of a template or a text hangs on nothing that a report knows."""
+
+    code = {}  # (source, name, path of the file) → code
+
+    def compile(self, source, name=None, filename=None):
+        key = (source, name, filename)
+        if key not in self.code:
+            self.code[key] = super().compile(source, name, filename)
+        return self.code[key]
+
+
 class Report:
     """One report: a language, a form (`md` or `html`), and the order in which it cites.
 
@@ -58,7 +70,7 @@ class Report:
         self.pictures = {}  # name → Picture; drawn once a language, whatever the form
         self.bibliography = Bibliography(sources.bibliography, language.figure)
         self.own = {}  # question id -> whether the answer is the student's own
-        self.environment = Environment(
+        self.environment = Templates(
             loader=FileSystemLoader([str(folder) for folder in sources.templates]),
             undefined=Missing,
             autoescape=True,

@@ -4,10 +4,8 @@ import csv
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 from lib.program import InputError
-from lib.records import read_json, read_jsonl, read_parquet
+from lib.records import read_json, read_jsonl, read_parquet, read_yaml
 from lib.report_studies import losing, studies
 from lib.systems import compared_with, extra_seeds, is_sparse, is_trained, keeps_copies, ner_folders, ner_settings, seed_folder, used_assets
 
@@ -137,7 +135,7 @@ def load_run(folder):
     """The run in results/{run}: config, preset, assets, models, ner, summ. Raises InputError for what is missing."""
     folder = Path(folder)
     config_text = (folder / "config.yaml").read_text(encoding="utf-8")
-    config = Record(yaml.safe_load(config_text), folder / "config.yaml")
+    config = Record(read_yaml(folder / "config.yaml"), folder / "config.yaml")
     missing = [path for path in run_files(config) if not (folder / path).is_file()]
     if missing:
         raise InputError(f"{folder / missing[0]}: there is no such file; expected what the run measured; run the workflow, which makes it")

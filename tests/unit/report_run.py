@@ -1,10 +1,13 @@
 """A made-up run, consistent in itself, written as the workflow's scripts write one: what the report and the archive are tested on."""
 
 import json
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 
 import yaml
 
+from lib.records import read_yaml
 from lib.report_data import SCORES, files_of_systems, run_files
 from lib.report_studies import members, studies
 from lib.rule_record import compact
@@ -52,6 +55,12 @@ POINTS |= {"pruned_50_retuned": 24}
 LOSSES = {"smollm2_tuned": 2.2, "smollm2_pruned": 2.5, "pruned_50": 5.1, "wanda_50": 3.4}  # 2.3 for all others
 
 
+@cache
+def assignment():
+    """The assignment's configuration."""
+    return read_yaml(ROOT / "config.yaml")
+
+
 def make_run(
     folder, articles=None, predictions="A library opens again.", points=POINTS, p=0.01, overrides=None, languages=LANGUAGES, change=None
 ):
@@ -61,7 +70,7 @@ def make_run(
     languages  of the tagger's data
     change     a function that changes the configuration in place, such as `with_studies`
     """
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = deepcopy(assignment())
     config |= {"run": "made_up", "about": {"en": "A made-up run for tests.", "fa": "اجرایی ساختگی برای آزمون‌ها."}}
     config["stand_ins"] = [{"for": {"en": "every model", "fa": "همهٔ مدل‌ها"}, "here": {"en": "nothing", "fa": "هیچ"}}]
     config["ner"]["variants"] = VARIANTS
@@ -71,7 +80,7 @@ def make_run(
     if change:
         change(config)
     rows = [{"id": f"a{number}", "article": text, "reference": REFERENCE} for number, text in enumerate(articles or [ARTICLE] * 5)]
-    write_text(folder / "config.yaml", yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+    write_text(folder / "config.yaml", yaml.dump(config, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False))
     write(
         folder / "config_differences.json",
         [{"key": "ner.max_length", "assignment": 512, "here": 64}, {"key": "summarization.samples", "here": 3}],

@@ -4,10 +4,8 @@ import copy
 import json
 import re
 import shutil
-from functools import cache, partial
 from types import SimpleNamespace
 
-import jinja2
 import pytest
 import yaml
 
@@ -80,14 +78,6 @@ class Anything:
         return self
 
 
-compile_once = cache(jinja2.Environment().compile)
-
-
-def compiled(self, source, name=None, filename=None, raw=False, defer_init=False):
-    """Templates become code once for all reports of this module."""
-    return compile_once(source, name, filename)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("run"), overrides={"seeds": [42, 43]}, change=with_studies)
@@ -98,7 +88,6 @@ def write(monkeypatch):
     """The report of a run in English, as Markdown, without drawing; `without` takes a key of a file away."""
     monkeypatch.setattr(figures, "altair", Anything)
     monkeypatch.setattr(figures, "svg", lambda chart: '<svg class="marks"></svg>')
-    monkeypatch.setattr(jinja2.Environment, "compile", compiled)
     folder = ROOT / "report"
     sources = report.read_sources(SimpleNamespace(report_folder=folder, templates=[folder / "templates"], answers=[folder / "answers"]))
     language = report.Language("en", report.read_yaml(folder / "texts.en.yaml"), "texts.en.yaml")
@@ -237,8 +226,7 @@ def by_hand(run):
     report.main([str(part) for option in options for part in option])
 
 
-def test_without_any_one_file_the_script_names_it_and_writes_nothing(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(report_data.yaml, "safe_load", partial(yaml.load, Loader=yaml.CSafeLoader))  # the same, many times as fast
+def test_without_any_one_file_the_script_names_it_and_writes_nothing(run, tmp_path, capsys):
     folder = shutil.copytree(run, tmp_path / "run")
     files = run_files(yaml.safe_load((run / "config.yaml").read_text("utf-8")))
     assert len(files) > 100
