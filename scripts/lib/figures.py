@@ -1,9 +1,9 @@
 """Charts as vector graphics that need neither script nor network: the marks of the data, and words from whoever asks for them.
 
-Altair describes a chart and vl-convert draws it, on this machine; equal data give equal bytes. Colours are variables of the page around the
-picture (`--figure-1`, …, `--figure-line`) and its text colour, so that one picture suits a light and a dark page; `standalone` sets them
-within a picture that stands in a file of its own. The palette is that of Okabe and Ito, which colour blindness leaves apart, and what is
-told by colour is told by shape as well.
+A chart is described in Vega-Lite, and vl-convert draws it, on this machine; equal data give equal bytes. Colours are variables of the page
+around the picture (`--figure-1`, …, `--figure-line`) and its text colour, so that one picture suits a light and a dark page; `standalone`
+sets them within a picture that stands in a file of its own. The palette is that of Okabe and Ito, which colour blindness leaves apart, and
+what is told by colour is told by shape as well.
 """
 
 import re
@@ -22,7 +22,7 @@ PALETTE = {  # on a light and on a dark ground
 }
 COLOURS = [f"var({name})" for name in PALETTE if re.fullmatch(r"--figure-\d", name)]
 SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross"]
-LINE = "var(--figure-line)"
+LINE, TEXT = "var(--figure-line)", "currentColor"
 WIDTH = 760  # of the marks, in CSS pixels
 ROW = 26
 LONG = 26  # letters of a legend's entry, of which three stand in no line any more
@@ -34,6 +34,7 @@ STRONGEST = 0.5  # opacity of a ground on which text of the page's colour can st
 DASHES = ([1, 0], [6, 2], [2, 2])
 BESIDE = 6  # between groups that share a place on the axis
 ROLES = re.compile(r' (?:role="graphics-[\w-]+"|aria-roledescription="[^"]*")')  # of marks that have no name of their own
+SPAN = {"type": "rule", "strokeWidth": 1.2, "opacity": 0.55}  # an interval
 NUMBER = re.compile(r"(<text[^>]*>)([−\d.,]+)(</text>)")
 CONFIG = {
     "background": "transparent",
@@ -41,8 +42,8 @@ CONFIG = {
     "font": "Vazirmatn, system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
-        "labelColor": "currentColor",
-        "titleColor": "currentColor",
+        "labelColor": TEXT,
+        "titleColor": TEXT,
         "gridColor": LINE,
         "tickColor": LINE,
         "domainColor": LINE,
@@ -55,7 +56,7 @@ CONFIG = {
         "tickCount": 6,
     },
     "legend": {
-        "labelColor": "currentColor",
+        "labelColor": TEXT,
         "labelFontSize": 12,
         "labelLimit": 360,
         "title": None,
@@ -65,7 +66,6 @@ CONFIG = {
         "rowPadding": 5,
         "columnPadding": 18,
     },
-    "title": {"color": "currentColor", "fontSize": 13, "anchor": "start", "fontWeight": "bold"},
 }
 
 
@@ -75,21 +75,20 @@ def intervals(rows, panels):
     rows    [{"label", "group", panel: {"value", "low", "high"}, …}], from above to below
     panels  {name of a score in `rows`: what it is called}
     """
-    alt = altair()
     names, groups = distinct(rows, "label"), distinct(rows, "group")
     several = len(names) < len(rows)
-    aside = {"yOffset": alt.YOffset("group:N", sort=groups, scale=alt.Scale(paddingOuter=0.7))} if several else {}
+    aside = {"yOffset": nominal("group", sort=groups, scale={"paddingOuter": 0.7})} if several else {}
     width = WIDTH * 0.68 / len(panels)
     height = {"step": ROW_OF_GROUPS + ROW_OF_GROUP * len(groups) if several else ROW, "for": "position"}
     charts = []
     for panel, title in panels.items():
-        data = alt.Data(values=[{**row[panel], "label": row["label"], "group": row["group"]} for row in rows])
-        axis = alt.Axis(title=None, labels=not charts, ticks=False, domain=False)
-        base = alt.Chart(data).encode(y=alt.Y("label:N", sort=names, axis=axis), color=colour(alt, groups), **aside)
-        span = base.mark_rule(strokeWidth=2.5).encode(x=quantitative(alt.X, "low", None), x2="high:Q")
-        points = base.mark_point(filled=True, size=75, opacity=1).encode(x=alt.X("value:Q"), shape=shape(alt, groups))
-        charts.append(alt.layer(span, points, heading(alt, title, width)).properties(width=width, height=height))
-    return svg(alt.hconcat(*charts, spacing=28))
+        values = [{**row[panel], "label": row["label"], "group": row["group"]} for row in rows]
+        y = nominal("label", sort=names, title=None, axis={"labels": not charts, "ticks": False, "domain": False})
+        common = {"y": y, "color": colour(groups), **aside}
+        span = layer(values, {"type": "rule", "strokeWidth": 2.5}, x=quantitative("low"), x2={"field": "high"}, **common)
+        points = layer(values, marks(75), x=quantitative("value"), shape=shape(groups), **common)
+        charts.append(panel_of([span, points], title, width, height))
+    return svg({"hconcat": charts, "spacing": 28})
 
 
 def bars(rows, panels, x_title):
@@ -98,28 +97,24 @@ def bars(rows, panels, x_title):
     rows    [{"label", panel: {group: count}, …}], from above to below; a panel that does not count a label lacks it
     panels  {name in `rows`: what it is called}
     """
-    alt = altair()
     names = distinct(rows, "label")
     groups = list(dict.fromkeys(group for row in rows for panel in panels for group in row.get(panel, {})))
     width, charts = WIDTH * 0.88 / len(panels), []
     for panel, title in panels.items():
-        counts = [(row["label"], row[panel]) for row in rows if panel in row]
-        parts = [
-            {"label": label, "group": group, "count": count, "place": groups.index(group)}
-            for label, found in counts
-            for group, count in found.items()
-        ]
-        sums = [{"label": label, "count": sum(found.values()), "text": f"{sum(found.values()):,}"} for label, found in counts]
-        axis = alt.Axis(title=None, labels=not charts, ticks=False, domain=False)
-        y = alt.Y("label:N", sort=names, scale=alt.Scale(domain=names), axis=axis)
-        most = max((row["count"] for row in sums), default=1) or 1
-        x = alt.X("count:Q", title=x_title, axis=alt.Axis(tickCount=4), scale=alt.Scale(domain=[0, most * 1.16], nice=False))
-        bar = alt.Chart(alt.Data(values=parts)).mark_bar(height={"band": 0.66})
-        bar = bar.encode(y=y, x=x, color=colour(alt, groups), order="place:Q")
-        text = alt.Chart(alt.Data(values=sums)).mark_text(align="left", dx=5, fontSize=11, color="currentColor")
-        text = text.encode(y=y, x="count:Q", text="text:N")
-        charts.append(alt.layer(bar, text, heading(alt, title, width)).properties(width=width, height=alt.Step(ROW - 2)))
-    return svg(alt.hconcat(*charts, spacing=28))
+        parts, sums = [], []
+        for row in (row for row in rows if panel in row):
+            parts += [
+                {"label": row["label"], "group": group, "count": count, "place": groups.index(group)} for group, count in row[panel].items()
+            ]
+            sums.append({"label": row["label"], "count": sum(row[panel].values()), "text": f"{sum(row[panel].values()):,}"})
+        y = nominal("label", sort=names, title=None, scale={"domain": names})
+        y["axis"] = {"labels": not charts, "ticks": False, "domain": False}
+        most = max((row["count"] for row in sums), default=0) or 1
+        x = number("count", title=x_title, axis={"tickCount": 4}, scale={"domain": [0, most * 1.16], "nice": False})
+        bar = layer(parts, {"type": "bar", "height": {"band": 0.66}}, x=x, y=y, color=colour(groups), order=number("place"))
+        text = layer(sums, {"type": "text", "align": "left", "dx": 5, "fontSize": 11, "color": TEXT}, x=x, y=y, text=nominal("text"))
+        charts.append(panel_of([bar, text], title, width, {"step": ROW - 2}))
+    return svg({"hconcat": charts, "spacing": 28})
 
 
 def distributions(panels, x_title, y_title):
@@ -127,22 +122,22 @@ def distributions(panels, x_title, y_title):
 
     panels  [{"title", "width", "shares": {group: [percent of the group's texts in each bin of this width, …]}}]
     """
-    alt = altair()
     groups = list(dict.fromkeys(group for panel in panels for group in panel["shares"]))
     width, charts = WIDTH / len(panels) - 30, []
+    x = number("x", title=x_title, axis={"tickCount": 6}, scale={"nice": False})
+    strokes = {"symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 260}
     for panel in panels:
+        y = number("y", title=None if charts else y_title, axis={"tickCount": 5})
         layers = []
         for group, shares in panel["shares"].items():
             values = [{"x": place * panel["width"], "y": share, "group": group} for place, share in enumerate([*shares, 0])]
-            x = alt.X("x:Q", title=x_title, axis=alt.Axis(tickCount=6), scale=alt.Scale(nice=False))
-            y = alt.Y("y:Q", title=y_title if not charts else None, axis=alt.Axis(tickCount=5))
-            coloured = colour(alt, groups, symbolType="stroke", symbolStrokeWidth=2, symbolSize=260)
-            base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y, color=coloured)
+            common = {"x": x, "y": y, "color": colour(groups, **strokes)}
             if group == groups[0]:
-                layers.append(base.mark_area(interpolate="step-after", opacity=0.15))
-            layers.append(base.mark_line(interpolate="step-after", strokeWidth=1.8).encode(strokeDash=dash(alt, groups)))
-        charts.append(alt.layer(*layers, heading(alt, panel["title"], width)).properties(width=width, height=HEIGHT * 0.76))
-    return svg(alt.hconcat(*charts, spacing=44, bounds="flush"))
+                layers.append(layer(values, {"type": "area", "interpolate": "step-after", "opacity": 0.15}, **common))
+            line = {"type": "line", "interpolate": "step-after", "strokeWidth": 1.8}
+            layers.append(layer(values, line, strokeDash=dash(groups), **common))
+        charts.append(panel_of(layers, panel["title"], width, HEIGHT * 0.76))
+    return svg({"hconcat": charts, "spacing": 44, "bounds": "flush"})
 
 
 def trainings(panels, x_title, common):
@@ -151,28 +146,26 @@ def trainings(panels, x_title, common):
     panels  [{"title", "lines": [{"group", "marked", "points": [(x, y), …]}], "ring": (x, y) or None}]; a ring stands around one point
     common  whether all panels have the same vertical axis, so that they can be compared
     """
-    alt = altair()
-    groups = list(dict.fromkeys(line["group"] for panel in panels for line in panel["lines"]))
-    marked = [line["group"] for panel in panels for line in panel["lines"] if line["marked"]]
-    places, values = zip(*(point for panel in panels for line in panel["lines"] for point in line["points"]), strict=True)
-    x = alt.X("x:Q", title=x_title, scale=alt.Scale(domain=reach([0, *places]), nice=False), axis=alt.Axis(tickCount=5, format=",d"))
-    y = quantitative(alt.Y, "y", None)
-    y = y.scale(domain=reach(values), nice=False, zero=False) if common else y
+    lines = [line for panel in panels for line in panel["lines"]]
+    groups, marked = distinct(lines, "group"), [line["group"] for line in lines if line["marked"]]
+    places, values = zip(*(point for line in lines for point in line["points"]), strict=True)
+    x = number("x", title=x_title, scale={"domain": reach([0, *places]), "nice": False}, axis={"tickCount": 5, "format": ",d"})
+    y = quantitative("y") | ({"scale": {"domain": reach(values), "nice": False, "zero": False}} if common else {})
     columns = min(len(panels), ABREAST)
     width, charts = min(WIDTH / columns - 40, WIDEST), []
     for panel in panels:
         layers = []
         for line in panel["lines"]:
             values = [{"x": place, "y": value, "group": line["group"]} for place, value in line["points"]]
-            base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y, color=colour(alt, groups))
-            layers.append(base.mark_line(strokeWidth=2 if line["marked"] else 1.2, opacity=1 if line["marked"] else 0.75))
+            stroke = {"strokeWidth": 2, "opacity": 1} if line["marked"] else {"strokeWidth": 1.2, "opacity": 0.75}
+            layers.append(layer(values, {"type": "line", **stroke}, x=x, y=y, color=colour(groups)))
             if line["marked"]:
-                layers.append(base.mark_point(filled=True, size=55, opacity=1).encode(shape=shape(alt, groups, marked)))
+                layers.append(layer(values, marks(55), x=x, y=y, color=colour(groups), shape=shape(groups, marked)))
         if panel["ring"]:
-            ring = alt.Chart(alt.Data(values=[dict(zip("xy", panel["ring"], strict=True))]))
-            layers.append(ring.mark_point(size=260, strokeWidth=1.6, color="currentColor", opacity=1).encode(x=x, y=y))
-        charts.append(alt.layer(*layers, heading(alt, panel["title"], width + 40)).properties(width=width, height=HEIGHT * 0.8))
-    return svg(alt.concat(*charts, columns=columns, spacing={"row": 84, "column": 56}, bounds="flush"))
+            ring = {"type": "point", "size": 260, "strokeWidth": 1.6, "color": TEXT, "opacity": 1}
+            layers.append(layer([dict(zip("xy", panel["ring"], strict=True))], ring, x=x, y=y))
+        charts.append(panel_of(layers, panel["title"], width, HEIGHT * 0.8, room=40))
+    return svg({"concat": charts, "columns": columns, "spacing": {"row": 84, "column": 56}, "bounds": "flush"})
 
 
 def reach(values):
@@ -187,19 +180,17 @@ def cells(panels, x_title, y_title, step):
     panels  [{"title" or None, "columns", "rows": names in order, "cells": [{"x", "y", "share", "text"}]}]
     step    width of a cell in CSS pixels
     """
-    alt = altair()
-    charts = []
+    bare, charts = {"ticks": False, "domain": False}, []
     for panel in panels:
-        names = list(map(str, panel["columns"]))
-        x = alt.X("x:N", sort=names, title=x_title, axis=alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False))
-        y = alt.Y("y:N", sort=panel["rows"], title=y_title, axis=alt.Axis(ticks=False, domain=False))
-        base = alt.Chart(alt.Data(values=[cell | {"x": str(cell["x"])} for cell in panel["cells"]])).encode(x=x, y=y)
-        strength = alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0, STRONGEST]), legend=None)
-        ground = base.mark_rect(color=COLOURS[0], stroke=LINE, strokeWidth=1, strokeOpacity=1).encode(fillOpacity=strength)
-        text = base.mark_text(fontSize=min(12, step * 0.42), color="currentColor").encode(text="text:N")
-        title = [heading(alt, panel["title"], WIDTH, above=52)] if panel["title"] else []
-        charts.append(alt.layer(ground, text, *title).properties(width=alt.Step(step), height=alt.Step(min(step, ROW))))
-    return svg(alt.vconcat(*charts, spacing=30))
+        x = nominal("x", sort=list(map(str, panel["columns"])), title=x_title, axis={"orient": "top", "labelAngle": 0, **bare})
+        y = nominal("y", sort=panel["rows"], title=y_title, axis=bare)
+        values = [cell | {"x": str(cell["x"])} for cell in panel["cells"]]
+        strength = number("share", scale={"domain": [0, 1], "range": [0, STRONGEST]}, legend=None)
+        rect = {"type": "rect", "color": COLOURS[0], "stroke": LINE, "strokeWidth": 1, "strokeOpacity": 1}
+        ground = layer(values, rect, x=x, y=y, fillOpacity=strength)
+        text = layer(values, {"type": "text", "fontSize": min(12, round(step * 0.42)), "color": TEXT}, x=x, y=y, text=nominal("text"))
+        charts.append(panel_of([ground, text], panel["title"], {"step": step}, {"step": min(step, ROW)}, above=52))
+    return svg({"vconcat": charts, "spacing": 30})
 
 
 def curves(points, panels, x_title, baselines):
@@ -209,18 +200,19 @@ def curves(points, panels, x_title, baselines):
     panels     {name of a score in `points`: what it is called}
     baselines  {panel: {"value", "low", "high"}}
     """
-    alt = altair()
     groups = distinct(points, "group")
-    x = quantitative(alt.X, "x", x_title).axis(values=sorted({point["x"] for point in points} | {0}), format="~r")
+    x = quantitative("x", x_title) | {"axis": {"values": sorted({point["x"] for point in points} | {0}), "format": "~r"}}
+    ends = {"y": quantitative("low"), "y2": {"field": "high"}}
     width, charts = min(WIDTH / len(panels) - 40, WIDEST), []
     apart = BESIDE / width * max(point["x"] for point in points)
     for panel, title in panels.items():
-        y = quantitative(alt.Y, "value", None)
-        level = alt.Chart(alt.Data(values=[{**baselines[panel], "x": 0}])).encode(x=x)
-        line = alt.Chart(alt.Data(values=[baselines[panel]])).mark_rule(strokeDash=[6, 4], color="currentColor", opacity=0.7).encode(y=y)
-        span = level.mark_rule(strokeWidth=1.2, opacity=0.55, color="currentColor").encode(y="low:Q", y2="high:Q")
-        dot = level.mark_point(filled=True, size=75, opacity=1, color="currentColor", shape="circle").encode(y="value:Q")
-        layers = [line, span, dot]
+        y = quantitative("value")
+        level = [{**baselines[panel], "x": 0}]
+        layers = [
+            layer(level, {"type": "rule", "strokeDash": [6, 4], "color": TEXT, "opacity": 0.7}, y=y),
+            layer(level, {**SPAN, "color": TEXT}, x=x, **ends),
+            layer(level, {**marks(75), "color": TEXT, "shape": "circle"}, x=x, y=y),
+        ]
         known = [point for point in points if point[panel]]
         for group in groups:
             values = [
@@ -228,13 +220,12 @@ def curves(points, panels, x_title, baselines):
                 for point in known
                 if point["group"] == group
             ]
-            base = alt.Chart(alt.Data(values=values)).encode(x=x, color=colour(alt, groups))
-            line = base.mark_line(strokeWidth=2).encode(y=y)
-            span = base.mark_rule(strokeWidth=1.2, opacity=0.55).encode(y="low:Q", y2="high:Q")
-            dots = base.mark_point(filled=True, size=75, opacity=1).encode(y="value:Q", shape=shape(alt, groups))
-            layers += [span, line, dots]
-        charts.append(alt.layer(*layers, heading(alt, title, width)).properties(width=width, height=HEIGHT))
-    return svg(alt.hconcat(*charts, spacing=60, bounds="flush"))
+            common = {"x": x, "color": colour(groups)}
+            layers.append(layer(values, SPAN, **ends, **common))
+            layers.append(layer(values, {"type": "line", "strokeWidth": 2}, y=y, **common))
+            layers.append(layer(values, marks(75), y=y, shape=shape(groups), **common))
+        charts.append(panel_of(layers, title, width, HEIGHT))
+    return svg({"hconcat": charts, "spacing": 60, "bounds": "flush"})
 
 
 def aside(point, points):
@@ -249,75 +240,86 @@ def scatter(points, panels, y_title):
     points  [{"group", "value", "low", "high", panel: number or None, …}]
     panels  {name of a cost in `points`: what it is called}
     """
-    alt = altair()
     groups = distinct(points, "group")
     width, charts = min(WIDTH / len(panels) - 40, WIDEST), []
     for panel, title in panels.items():
         values = [{key: point[key] for key in ("group", "value", "low", "high")} | {"x": point[panel]} for point in points]
-        base = alt.Chart(alt.Data(values=[value for value in values if value["x"] is not None]))
-        x = quantitative(alt.X, "x", title).axis(tickCount=4, labelOverlap=True, labelSeparation=8)
-        base = base.encode(x=x, color=colour(alt, groups))
-        span = base.mark_rule(strokeWidth=1.2, opacity=0.55).encode(
-            y=quantitative(alt.Y, "low", y_title if not charts else None), y2="high:Q"
-        )
-        dots = base.mark_point(filled=True, size=90, opacity=1).encode(y="value:Q", shape=shape(alt, groups))
-        charts.append(alt.layer(span, dots).properties(width=width, height=HEIGHT))
-    return svg(alt.hconcat(*charts, spacing=28))
+        values = [value for value in values if value["x"] is not None]
+        x = quantitative("x", title) | {"axis": {"tickCount": 4, "labelOverlap": True, "labelSeparation": 8}}
+        y_title_here = None if charts else y_title
+        common = {"x": x, "color": colour(groups)}
+        span = layer(values, SPAN, y=quantitative("low", y_title_here), y2={"field": "high"}, **common)
+        dots = layer(values, marks(90), y=quantitative("value", y_title_here), shape=shape(groups), **common)
+        charts.append({"layer": [span, dots], "width": width, "height": HEIGHT})
+    return svg({"hconcat": charts, "spacing": 28})
+
+
+# ------------------------------------------------------------------ pieces of Vega-Lite
+
+
+def layer(values, mark, **encoding):
+    return {"data": {"values": values}, "mark": mark, "encoding": encoding}
+
+
+def panel_of(layers, title, width, height, above=14, room=0):
+    """Layers with a title, which is a mark, so that titles side by side stand at one height, whatever their axes reach to."""
+    if title:
+        limit = WIDTH if isinstance(width, dict) else width + room
+        mark = {"type": "text", "align": "left", "fontSize": 13, "fontWeight": "bold", "color": TEXT, "limit": limit}
+        layers = [*layers, layer([{"title": title}], mark, text=nominal("title"), x={"value": 0}, y={"value": -above})]
+    return {"layer": layers, "width": width, "height": height}
+
+
+def nominal(field, **keys):
+    return {"field": field, "type": "nominal", **keys}
+
+
+def number(field, **keys):
+    return {"field": field, "type": "quantitative", **keys}
+
+
+def quantitative(field, title=None):
+    """An axis that need not begin at zero: what is read from it are distances."""
+    return number(field, title=title, scale={"zero": False, "nice": True, "padding": 12})
+
+
+def marks(size):
+    return {"type": "point", "filled": True, "size": size, "opacity": 1}
 
 
 def distinct(rows, key):
     return list(dict.fromkeys(row[key] for row in rows))
 
 
-def heading(alt, title, width, above=14):
-    """The title of a panel as a mark, so that the titles of panels side by side stand at one height, whatever their axes reach to."""
-    text = alt.Chart(alt.Data(values=[{"title": title}])).mark_text(
-        align="left", fontSize=13, fontWeight="bold", color="currentColor", limit=width
-    )
-    return text.encode(text="title:N", x=alt.value(0), y=alt.value(-above))
+def colour(groups, **keys):
+    scale = {"domain": groups, "range": [COLOURS[place % len(COLOURS)] for place in range(len(groups))]}
+    return nominal("group", scale=scale, legend=legend(groups, **keys))
 
 
-def altair():
-    """Altair, which takes a while to import, once a figure is drawn."""
-    import altair
-
-    return altair
+def dash(groups):
+    scale = {"domain": groups, "range": [DASHES[place % len(DASHES)] for place in range(len(groups))]}
+    return nominal("group", scale=scale, legend=legend(groups))
 
 
-def colour(alt, groups, **keys):
-    scale = alt.Scale(domain=groups, range=[COLOURS[place % len(COLOURS)] for place in range(len(groups))])
-    return alt.Color("group:N", scale=scale, legend=legend(alt, groups, **keys))
-
-
-def dash(alt, groups):
-    scale = alt.Scale(domain=groups, range=[DASHES[place % len(DASHES)] for place in range(len(groups))])
-    return alt.StrokeDash("group:N", scale=scale, legend=legend(alt, groups))
-
-
-def legend(alt, groups, **keys):
-    """None for one group; the same number of columns for all channels, so that they share one legend."""
-    return alt.Legend(columns=2 if max(map(len, groups)) > LONG else 3, **keys) if len(groups) > 1 else None
-
-
-def shape(alt, groups, marked=None):
+def shape(groups, marked=None):
     """Shapes turn with the colours, and one place further after each turn, so that no two groups look alike.
 
     `marked` are the groups that have marks, if not all have; the others are strokes.
     """
-    range_ = [SHAPES[(place + place // len(COLOURS)) % len(SHAPES)] for place in range(len(groups))]
-    range_ = [shape if marked is None or group in marked else "stroke" for shape, group in zip(range_, groups, strict=True)]
-    return alt.Shape("group:N", scale=alt.Scale(domain=groups, range=range_), legend=legend(alt, groups))
+    shapes = [SHAPES[(place + place // len(COLOURS)) % len(SHAPES)] for place in range(len(groups))]
+    shapes = [shape if marked is None or group in marked else "stroke" for shape, group in zip(shapes, groups, strict=True)]
+    return nominal("group", scale={"domain": groups, "range": shapes}, legend=legend(groups))
 
 
-def quantitative(channel, field, title):
-    """An axis (a class of Altair) that need not begin at zero: what is read from it are distances."""
-    return channel(f"{field}:Q", title=title, scale={"zero": False, "nice": True, "padding": 12})
+def legend(groups, **keys):
+    """None for one group; the same number of columns for all channels, so that they share one legend."""
+    return {"columns": 2 if max(map(len, groups)) > LONG else 3, **keys} if len(groups) > 1 else None
 
 
 def svg(chart):
-    import vl_convert
+    import vl_convert  # takes a while, once a figure is drawn
 
-    picture = vl_convert.vegalite_to_svg(chart.configure(**CONFIG).to_dict(validate=False))  # vl-convert checks it, too
+    picture = vl_convert.vegalite_to_svg({**chart, "config": CONFIG})
     font = f' font-family="{CONFIG["font"]}"'
     return picture.replace(font, "").replace("<svg", f"<svg{font}", 1)  # once, and not at each text
 

@@ -36,7 +36,8 @@ def picture(report, name):
     study = name.removeprefix("study_")
     kind = kind_of_picture(report.run["config"], name)
     drawn = KINDS[kind](report, study)
-    title = report.language.entry(f"figures.{kind}").format(study=study)
+    words = {"study": study, "fewest": report.language.integer(report_ner_figures.FEWEST)}
+    title = report.language.entry(f"figures.{kind}").format(**words).translate(MARKS)
     description = " ".join([*drawn.seen, report.language.entry("figures.described")]).translate(MARKS)
     svg = figures.described(drawn.svg, f"figure-{name}", title, description, PERSIAN if report.language.code == "fa" else None)
     return Picture(svg, title, description, drawn.columns, drawn.rows)

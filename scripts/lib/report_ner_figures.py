@@ -4,6 +4,7 @@ from lib import figures
 from lib.drawing import Column, Drawn, course, extremes, plot_score, say
 
 SCORES = ("accuracy", "precision", "recall", "f1")
+FEWEST = 100  # texts, below which a split's shares of lengths are noise
 
 
 def labels(report, _study):
@@ -56,7 +57,10 @@ def of_lengths(report, panels, what):
     words = {split: report.label_of("words", split) for split in splits}
     for panel in panels:
         panel["shares"] = {}
+        most = max(map(sum, panel["counts"].values()))
         for split, counts in panel["counts"].items():
+            if sum(counts) < min(FEWEST, most):
+                continue
             shares = panel["shares"][words[split]] = [100 * count / sum(counts) for count in counts]
             place = shares.index(max(shares))
             values = {"share": language.percent(shares[place] / 100, 0), "bin": bin_name(report, panel["width"], place, len(shares))}
