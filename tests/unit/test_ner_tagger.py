@@ -176,6 +176,19 @@ def no_collection(monkeypatch):
     monkeypatch.setattr("lib.tagger.clear_device_cache", lambda **_: None)
 
 
+class Batches:
+    """What Checkpoints remember of a training that was killed after these had been too large for its memory."""
+
+    def __init__(self, *too_large):
+        self.kept = list(too_large)
+
+    def too_large(self):
+        return list(self.kept)
+
+    def begin_anew(self, too_large):
+        self.kept = list(too_large)
+
+
 def out_of_memory(*_):
     raise RuntimeError("CUDA out of memory. Tried to allocate more than there is.")
 
@@ -189,14 +202,22 @@ def test_the_effective_batch_stays_when_memory_runs_out(no_collection, batch_siz
         assert size * steps == batch_size * accumulation
         return "trained" if size <= fits else out_of_memory()
 
-    assert with_batch_that_fits(train, batch_size, accumulation) == ("trained", expected)
+    assert with_batch_that_fits(train, batch_size, accumulation, Batches()) == ("trained", expected)
+
+
+def test_a_training_that_was_killed_begins_with_the_batch_that_it_had_found(no_collection):
+    batches = Batches(24, 12)
+    assert with_batch_that_fits(lambda size, steps: (size, steps), 24, 1, batches) == ((6, 4), [24, 12, 6])
+    with pytest.raises(InputError):
+        with_batch_that_fits(out_of_memory, 24, 1, batches)
+    assert batches.kept == [24, 12, 6, 3], "all that something smaller was tried after"
 
 
 def test_a_batch_of_one_that_does_not_fit_is_refused(no_collection):
     with pytest.raises(InputError, match="memory ran out with 1 sentence in a batch"):
-        with_batch_that_fits(out_of_memory, 4, 1)
+        with_batch_that_fits(out_of_memory, 4, 1, Batches())
     with pytest.raises(InputError, match="memory ran out with 3 sentences in a batch"):
-        with_batch_that_fits(out_of_memory, 12, 1, multiple_of=3)
+        with_batch_that_fits(out_of_memory, 12, 1, Batches(), multiple_of=3)
 
 
 def test_other_errors_are_not_taken_for_memory(no_collection):
@@ -204,4 +225,4 @@ def test_other_errors_are_not_taken_for_memory(no_collection):
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        with_batch_that_fits(fails, 4, 1)
+        with_batch_that_fits(fails, 4, 1, Batches())

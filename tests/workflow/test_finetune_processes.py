@@ -42,6 +42,8 @@ def train(model, out, processes, before=None, **changes):
         "seed": 42,
         "system": "tuned",
         "start": "pruned",
+        "work": out / "work",
+        "checkpoint-minutes": 60,
         "output": out / "model",
         "log": out / "training_log.jsonl",
         "summary": out / "training.json",
