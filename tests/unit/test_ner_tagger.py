@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
+from batches import Batches
 from lib.alignment import IGNORED
 from lib.embedding_rows import UsedRows
 from lib.memory import with_batch_that_fits
@@ -174,19 +175,6 @@ def no_collection(monkeypatch):
     """Spare the garbage collection of everything that other tests left behind."""
     monkeypatch.setattr("accelerate.utils.memory.clear_device_cache", lambda **_: None)
     monkeypatch.setattr("lib.tagger.clear_device_cache", lambda **_: None)
-
-
-class Batches:
-    """What Checkpoints remember of a training that was killed after these had been too large for its memory."""
-
-    def __init__(self, *too_large):
-        self.kept = list(too_large)
-
-    def too_large(self):
-        return list(self.kept)
-
-    def begin_anew(self, too_large):
-        self.kept = list(too_large)
 
 
 def out_of_memory(*_):
