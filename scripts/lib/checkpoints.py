@@ -25,7 +25,7 @@ from transformers import TrainerCallback
 
 from lib.device import device, has_bf16
 from lib.modules import files_of_script
-from lib.program import InputError, progress
+from lib.program import InputError, log, progress
 from lib.publish import remove, whole
 from lib.records import read_json, write_json
 
@@ -154,6 +154,7 @@ class Checkpoints(TrainerCallback):
                 remove(path)
         self.trainer.accelerator.wait_for_everyone()
         self.saved = time.monotonic()
+        log(f"checkpoint after step {state.global_step} of {state.max_steps}")
         if self._any(self.signal):
             raise InputError(
                 f"stopped by {self.signal or 'a signal'} after step {state.global_step} of {state.max_steps}; expected to be left alone; "

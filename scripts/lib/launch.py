@@ -127,7 +127,9 @@ def _stopped_with_us(process):
     """The process is told to stop if we are: workers left to themselves would write their files when nobody expects them."""
 
     def stop(*_):
-        raise SystemExit(128 + signal.SIGTERM)
+        raise InputError(
+            "stopped by SIGTERM; expected to be left alone; run the same command again, and it goes on from its newest checkpoint, if any"
+        )
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
