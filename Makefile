@@ -34,7 +34,7 @@ smoke: .venv/.installed ## run every step on a handful of rows with random model
 test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest
 
-test-system: .venv/.tested ## what needs minutes: the demo from a clean clone and its report, real test data, a hub on loopback
+test-system: .venv/.tested ## what needs minutes: the demo from a clean clone and its report, real test data, a hub on loopback, 20 kills
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
 
 bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)

@@ -139,6 +139,8 @@ def measure(args, name, folder):
             "precision": variant["precision"],
             "seed": 42,
             "title": "benchmark",
+            "work": out / "work",
+            "checkpoint-minutes": 60,
             "output": out / "model",
             "log": out / "log.jsonl",
             "summary": out / "training.json",

@@ -1,5 +1,4 @@
 # Shared by all files beside this one: the checked config, and every helper of theirs by subject.
-import ast
 import hashlib
 import json
 import os
@@ -14,15 +13,22 @@ sys.path.insert(0, str(SCRIPTS))
 from lib import systems
 from lib.asset_files import files_of
 from lib.config import ConfigError, checked
+from lib.modules import files_of_script
 from lib.pruning_methods import CALIBRATED
 from lib.report_data import run_files
 from lib.rule_record import compact
+from lib.stale_lock import alive
 from snakemake.exceptions import WorkflowError
 
 try:
     config = checked(config, Path(workflow.basedir))
 except ConfigError as error:
     raise WorkflowError(f"config: {error}") from None
+
+# after a kill, the same command is to do: no lock of a Snakemake that is dead, and no job that outlives its own
+if workflow.is_main_process:
+    ALIVE = alive()
+os.environ["KARGAH_SNAKEMAKE"] = str(os.getpid())
 
 SUMMARIZATION = config["summarization"]
 SYSTEMS = systems.with_seeds(SUMMARIZATION["systems"], systems.extra_seeds(config))
@@ -291,6 +297,15 @@ def finetuning_mb(system):
 
 # ------------------------------------------------------------------ training and compression
 
+CHECKPOINT_MINUTES = 10  # of rules that train, as a resource: neither another value nor a checkpoint changes a result
+
+
+def checkpoint_gigabytes():
+    """Disk space for the checkpoints of the largest training: weights and two moments in fp32, the best weights; two of them for a moment."""
+    tuned = [14 * model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")]
+    tagging = [6 * model_gigabytes(systems.ner_settings(config, NER_FOLDERS[without_seed(folder)])["backbone"]) for folder in ner_taggers()]
+    return max(tuned + tagging)
+
 
 def origin(name):
     """The name of what a system starts from: its parent, or an entry of `models`."""
@@ -344,8 +359,12 @@ def run_needs():
             }
             for name in names
         ],
-        "disk": {"assets": sum(model_gigabytes(name) for name in names if name in config["models"]), "results": made},
-        "folders": ["assets", f"results/{config['run']}", f"logs/{config['run']}", f"benchmarks/{config['run']}"],
+        "disk": {
+            "assets": sum(model_gigabytes(name) for name in names if name in config["models"]),
+            "results": made,
+            "work": checkpoint_gigabytes(),
+        },
+        "folders": ["assets", f"results/{config['run']}", f"logs/{config['run']}", f"benchmarks/{config['run']}", f"work/{config['run']}"],
         "memory": {"what": most, "mb": memory[most]},
         "trained_gigabytes": max([model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")], default=0),
         "precisions": {
@@ -476,27 +495,7 @@ def script(name):
     Snakemake compares the content of a rule's inputs, so an edit to any of these files reruns the rule,
     and a new time stamp alone does not.
     """
-    found, todo = [], [SCRIPTS / name]
-    while todo:
-        path = todo.pop(0)
-        if path not in found:
-            found.append(path)
-            todo += imported_modules(path)
-    return [os.path.relpath(path, workflow.basedir) for path in found]
-
-
-def imported_modules(path):
-    """Files under scripts/ that `import a.b`, `from a import b` or `from a.b import c` in the file at `path` can mean."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
-        names += [name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)]  # the packages above
-        for name in names:
-            place = SCRIPTS / name.replace(".", "/")
-            yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists())
+    return [os.path.relpath(path, workflow.basedir) for path in files_of_script(SCRIPTS / name)]
 
 
 # ------------------------------------------------------------------ Snakemake's own report

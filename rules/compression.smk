@@ -40,6 +40,7 @@ rule finetune:
         mem_mb=lambda w, attempt: finetuning_mb(w.system) * attempt,
         runtime=720,
         processes=1,
+        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {seed_of(w.system)} --start {origin(w.system)}",
@@ -50,7 +51,8 @@ rule finetune:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation}"
         " --template {input.template} --lengths {input.lengths} --training {params.training:q} --system {wildcards.system}"
         " --processes {resources.processes} {params.flags} {params.zeros} --output {output.model} --log {output.log}"
-        " --summary {output.summary} 2> {log}"
+        " --summary {output.summary} --work work/{config[run]}/finetune/{wildcards.system}"
+        " --checkpoint-minutes {resources.checkpoint_minutes} 2> {log}"
 
 
 rule prune:

@@ -106,6 +106,7 @@ rule ner_train:
         mem_mb=lambda w, attempt: 8000 * attempt,
         runtime=720,
         processes=1,
+        checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(ner_of(w)["training"]),
         title=lambda w: config["models"][ner_of(w)["backbone"]]["title"],
@@ -116,7 +117,8 @@ rule ner_train:
     shell:
         "python {input.script[0]} --backbone {input.backbone} --train {input.train} --validation {input.validation}"
         " --labels {input.labels} --training {params.training:q} --title {params.title:q} --output {output.model}"
-        " --log {output.log} --summary {output.summary} --processes {resources.processes} {params.flags} 2> {log}"
+        " --log {output.log} --summary {output.summary} --processes {resources.processes} {params.flags}"
+        " --work work/{config[run]}/{wildcards.tagger} --checkpoint-minutes {resources.checkpoint_minutes} 2> {log}"
 
 
 rule ner_evaluate:

@@ -2,7 +2,8 @@ r"""Fine-tune a causal language model on articles and their summaries, with the 
 
     python scripts/finetune.py --model MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --template TEMPLATE.yaml \
         --lengths LENGTHS.json --length-percentile 95 --training '{"learning_rate": 2e-5, …}' --processes 1 --seed 42 \
-        [--keep-zeros] --system NAME --start NAME --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
+        [--keep-zeros] --system NAME --start NAME --work WORK_DIR --checkpoint-minutes 10 \
+        --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
 
 reads    MODEL_DIR      a Hugging Face model folder (safetensors) with its tokenizer; not a quantized one
          *.parquet      id, article, reference
@@ -23,13 +24,16 @@ packing   the rows of a batch share sequences of at most that many tokens, and n
           epochs, where without packing there is one a row and epoch
 lora      null, or r, alpha, dropout and targets: adapters are trained instead of the weights, and merged before the model is stored.
           With --keep-zeros the weight is W + (W ≠ 0) · alpha / r · B A, in training too, so that what is trained is what is merged
+work      a folder for checkpoints, one every --checkpoint-minutes, of which the newest is kept. Killed at any moment, or asked to stop
+          (SIGTERM, SIGINT: it ends after the step that it is at), the same command goes on from there, and on a CPU ends with the
+          same weights as if nothing had happened. A checkpoint of other arguments, data or code is not used. It takes the place of
+          the trained weights in fp32, three times, and of the best so far; for a moment two lie there
 
 When memory runs out, training starts again with half the batch and twice the accumulation. With --processes above 1, accelerate
 starts as many, each with a GPU or a share of the cores of its own; they share the batch, so that an optimizer step sees the same
 rows as with one.
 """
 
-import tempfile
 from contextlib import ExitStack
 
 import lib.offline  # noqa: F401
@@ -41,6 +45,7 @@ from trl import SFTConfig
 
 from lib import launch
 from lib.best_weights import BestWeights
+from lib.checkpoints import Checkpoints, add_arguments
 from lib.device import device, device_name, resolve_precision
 from lib.lora import adapted, merged
 from lib.master_weights import spread
@@ -91,6 +96,7 @@ def arguments(argv):
     command.add_argument("--keep-zeros", action="store_true")
     command.add_argument("--system", required=True, help="the name of the system that this model belongs to, for the model card")
     command.add_argument("--start", required=True, help="the name of the system or model that MODEL_DIR belongs to, for the model card")
+    add_arguments(command)
     command.add_argument("--output", required=True)
     command.add_argument("--log", required=True)
     command.add_argument("--summary", required=True)
@@ -102,10 +108,13 @@ def main(argv=None):
     args = arguments(argv)
     training = checked(args.training)
     batch_size, accumulation = training["per_device_train_batch_size"], training["gradient_accumulation_steps"]
-    launch.in_processes(args.processes, batch_size, accumulation, lambda: run(args, training, batch_size, accumulation))
+    checkpoints = Checkpoints(args, __file__)
+    launch.in_processes(
+        args.processes, batch_size, accumulation, checkpoints, lambda: run(args, training, batch_size, accumulation, checkpoints)
+    )
 
 
-def run(args, training, batch_size, accumulation):
+def run(args, training, batch_size, accumulation, checkpoints):
     """Train in this process, and write the files if it is the first."""
     precision = resolve_precision(training["precision"])
     log(f"{device_name()}, {precision}")
@@ -118,7 +127,10 @@ def run(args, training, batch_size, accumulation):
         log(f"{name}: {len(rows[name])} rows of at most {limit} tokens, {truncated[name]} articles shortened")
 
     (model, training_log, summary), tried = launch.with_fitting_batch(
-        lambda size, steps: tune(args, training, precision, tokenizer, rows, limit, size, steps), batch_size, accumulation
+        lambda size, steps: tune(args, training, precision, tokenizer, rows, limit, size, steps, checkpoints),
+        batch_size,
+        accumulation,
+        checkpoints,
     )
     if not launch.is_first():
         return
@@ -147,8 +159,8 @@ def run(args, training, batch_size, accumulation):
         write_json(summary_file, summary)
 
 
-def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumulation):
-    """One training from the beginning: the model as it is to be stored, its log, and what there is to say of it."""
+def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumulation, checkpoints):
+    """One training, from its checkpoint or from the beginning: the model as it is to be stored, its log, and what there is to say of it."""
     set_seed(args.seed)
     model = load_model(args.model, torch.float32)  # master weights; autocast computes in the precision
     stored = storage_dtype(args.model)
@@ -160,20 +172,18 @@ def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumula
     zeros = KeepZeros(model) if args.keep_zeros else None
     if training["lora"]:
         model = adapted(model, training["lora"], args.keep_zeros)
-    training_log, collator = TrainingLog(), Collator(tokenizer.pad_token_id, training["packing"], limit)
-    best = BestWeights(model, None if training["lora"] else stored)
-    with tempfile.TemporaryDirectory() as work:
-        trainer = CompletionTrainer(
-            model=model,
-            args=sft_config(training, precision, args.seed, work, batch_size // args.processes, accumulation),
-            train_dataset=Dataset.from_list(rows["train"]),
-            eval_dataset=Dataset.from_list(rows["validation"]),
-            data_collator=collator,
-            processing_class=tokenizer,
-            callbacks=[training_log, *([zeros] if zeros else []), best],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
+    training_log, best = TrainingLog(), BestWeights(model, None if training["lora"] else stored)
+    trainer = CompletionTrainer(
+        model=model,
+        args=sft_config(training, precision, args.seed, str(checkpoints.folder), batch_size // args.processes, accumulation),
+        train_dataset=Dataset.from_list(rows["train"]),
+        eval_dataset=Dataset.from_list(rows["validation"]),
+        data_collator=Collator(tokenizer.pad_token_id, training["packing"], limit),
+        processing_class=tokenizer,
+        callbacks=[training_log, *([zeros] if zeros else []), best],
+    )
+    trainer.remove_callback(PrinterCallback)
+    checkpoints.train(trainer, log=training_log, best=best, trainer=trainer)
     best.restore()
     trainable = sum(weight.numel() for weight in best.weights.values())
     if training["lora"]:
@@ -183,7 +193,7 @@ def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumula
             weight.copy_(weight.to(stored))
     if zeros:
         zeros.check()
-    packed_rows = trainer.accelerator.reduce(torch.tensor(collator.sequences, device=trainer.args.device), "sum").item()
+    packed_rows = trainer.accelerator.reduce(torch.tensor(trainer.sequences, device=trainer.args.device), "sum").item()
     summary = {
         "steps": trainer.state.global_step,
         "best_step": best.step,

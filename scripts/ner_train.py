@@ -3,7 +3,7 @@ r"""Train the tagger: a token classifier of our own over an XLM-R encoder (trans
     python scripts/ner_train.py --backbone MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --labels LABELS.json \
         --training '{"num_train_epochs": 1, …}' --alignment first --max-length 512 --dropout 0.1 --head-learning-rate 5e-5 \
         --embedding-rows all --precision auto --processes 1 --seed 42 --title "XLM-RoBERTa base" \
-        --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
+        --work WORK_DIR --checkpoint-minutes 10 --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
 
 reads    MODEL_DIR      the encoder: a Hugging Face model folder of type xlm-roberta, with its tokenizer
          *.parquet      tokens, ner_tags, language, source
@@ -17,10 +17,14 @@ activation_checkpointing). Master weights are fp32 whatever the precision. When 
 the batch and twice the accumulation. With --processes above 1, accelerate starts as many, each with a GPU or a share of the cores
 of its own; they share the batch, so that an optimizer step sees as many sentences as with one. With --embedding-rows used, only
 embeddings of subwords in the data are trained.
+
+work      a folder for checkpoints, one every --checkpoint-minutes, of which the newest is kept. Killed at any moment, or asked to stop
+          (SIGTERM, SIGINT: it ends after the step that it is at), the same command goes on from there, and on a CPU ends with the
+          same weights as if nothing had happened. A checkpoint of other arguments, data or code is not used. It takes the place of
+          the trained weights in fp32, three times; for a moment two lie there
 """
 
 import sys
-import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import fields
@@ -35,6 +39,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from lib import launch
 from lib.alignment import ALIGNMENTS
+from lib.checkpoints import Checkpoints, add_arguments
 from lib.cleaning import TOKEN_STEPS
 from lib.device import device_name, resolve_precision
 from lib.embedding_rows import UsedRows
@@ -45,6 +50,7 @@ from lib.ner_scores import Scores
 from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
 from lib.publish import whole
 from lib.records import parquet_batches, read_parquet, write_json
+from lib.sampling import GroupedByLength
 from lib.tagger import Collator, new_tagger
 from lib.tagging import Encoder, tag_words
 from lib.training_log import TrainingLog
@@ -55,7 +61,7 @@ WINDOWS = pa.schema(
         ("input_ids", pa.list_(pa.int32())),
         ("labels", pa.list_(pa.int16())),
         ("source", pa.int16()),
-        ("length", pa.int32()),  # Trainer groups by this column
+        ("length", pa.int32()),
     ]
 )
 
@@ -77,6 +83,7 @@ def arguments(argv):
     command.add_argument("--processes", type=int, default=1, help="training processes that share the batch")
     command.add_argument("--seed", required=True, type=int)
     command.add_argument("--title", required=True, help="the name of the encoder, for the model card")
+    add_arguments(command)
     command.add_argument("--output", required=True)
     command.add_argument("--log", required=True)
     command.add_argument("--summary", required=True)
@@ -88,22 +95,27 @@ def main(argv=None):
     args = arguments(argv)
     training = checked(args.training)
     batch_size, accumulation = training["per_device_train_batch_size"], training.get("gradient_accumulation_steps", 1)
-    launch.in_processes(args.processes, batch_size, accumulation, lambda: run(args, training, batch_size, accumulation))
+    checkpoints = Checkpoints(args, __file__)
+    launch.in_processes(
+        args.processes, batch_size, accumulation, checkpoints, lambda: run(args, training, batch_size, accumulation, checkpoints)
+    )
 
 
-def run(args, training, batch_size, accumulation):
+def run(args, training, batch_size, accumulation, checkpoints):
     """Train in this process, and write the files if it is the first."""
     precision = resolve_precision(args.precision)
     log(f"{device_name()}, {precision}")
     scheme = LabelScheme.read(args.labels)
     tokenizer = load_tokenizer(args.backbone)
     tokenizer.model_max_length = args.max_length  # saved with it, so that predictions cut sentences as training does
-    with tempfile.TemporaryDirectory() as work:
-        data = Data(args, tokenizer, scheme, Path(work) / "windows.arrow")
-        log(f"{data.train_sentences} sentences in {len(data.train)} windows, {data.subwords} subwords, the longest window {data.longest}")
-        (model, training_log, summary), tried = launch.with_fitting_batch(
-            lambda size, steps: train(args, training, precision, scheme, tokenizer, data, size, steps, work), batch_size, accumulation
-        )
+    data = Data(args, tokenizer, scheme, checkpoints.folder / f"windows_{launch.number()}.arrow")
+    log(f"{data.train_sentences} sentences in {len(data.train)} windows, {data.subwords} subwords, the longest window {data.longest}")
+    (model, training_log, summary), tried = launch.with_fitting_batch(
+        lambda size, steps: train(args, training, precision, scheme, tokenizer, data, size, steps, checkpoints),
+        batch_size,
+        accumulation,
+        checkpoints,
+    )
     if not launch.is_first():
         return
     summary |= {
@@ -194,6 +206,11 @@ class TaggerTrainer(Trainer):
                 optimizer.add_param_group({**group, "params": of_head, "lr": self.head_learning_rate})
         return optimizer
 
+    def _get_train_sampler(self, train_dataset=None):
+        if self.args.train_sampling_strategy == "group_by_length":
+            return GroupedByLength(self.train_dataset["length"][:], self)
+        return super()._get_train_sampler(train_dataset)
+
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         logs = {f"{metric_key_prefix}_{name}": value for name, value in self.validate(self.model).items()}
         self.log(logs)
@@ -201,8 +218,8 @@ class TaggerTrainer(Trainer):
         return logs
 
 
-def train(args, training, precision, scheme, tokenizer, data, batch_size, accumulation, work):
-    """One training from the beginning: the model, its log, and what there is to say of it."""
+def train(args, training, precision, scheme, tokenizer, data, batch_size, accumulation, checkpoints):
+    """One training, from its checkpoint or from the beginning: the model, its log, and what there is to say of it."""
     set_seed(args.seed)
     model = new_tagger(args.backbone, scheme.labels, args.dropout, data.outside)
     model.config.token_steps = args.token_steps
@@ -227,7 +244,7 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
         model=model,
         args=TrainingArguments(
             **training | {"per_device_train_batch_size": batch_size // args.processes, "gradient_accumulation_steps": accumulation},
-            output_dir=work,
+            output_dir=str(checkpoints.folder),
             seed=args.seed,
             bf16=precision == "bf16",
             fp16=precision == "fp16",
@@ -249,7 +266,7 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
         head_learning_rate=args.head_learning_rate,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    checkpoints.train(trainer, log=training_log)
     if not training_log.rows or "validation_loss" not in training_log.rows[-1]:
         trainer.evaluate()
     if rows:

@@ -25,6 +25,12 @@ class BestWeights(TrainerCallback):
             self.loss, self.step = metrics["eval_loss"], state.global_step
             self.kept = {name: weight.detach().to("cpu", self.dtype or weight.dtype, copy=True) for name, weight in self.weights.items()}
 
+    def state_dict(self):
+        return {"loss": self.loss, "step": self.step, "kept": self.kept}
+
+    def load_state_dict(self, state):
+        self.loss, self.step, self.kept = state["loss"], state["step"], state.get("kept", {})
+
     @torch.no_grad()
     def restore(self):
         """Put the best weights back. Raises InputError if no validation loss was a number."""

@@ -30,18 +30,23 @@ def is_worker():
     return MESSAGES in os.environ
 
 
+def number():
+    """The number of this process among the workers, from 0 on."""
+    return int(os.environ.get("RANK", 0))
+
+
 def is_first():
     """Whether this process writes the files: the only one, or the first of the workers."""
-    return int(os.environ.get("RANK", 0)) == 0
+    return number() == 0
 
 
-def start(processes, batch_size, accumulation):
+def start(processes, batch_size, accumulation, checkpoints):
     """Start this script again in as many processes, anew with less in a batch while memory runs out in one of them.
 
     The batch is that of all processes together. Raises InputError for one that they cannot share, and for what the workers found wrong.
     """
     effective = batch_size * accumulation
-    first, tried = largest_batch(batch_size, effective, processes), []
+    first, tried = largest_batch(batch_size, effective, processes), checkpoints.too_large()
     if not first:
         raise InputError(
             f"{processes} processes cannot share batches of {batch_size}, accumulated {accumulation} times; "
@@ -57,35 +62,39 @@ def start(processes, batch_size, accumulation):
         tried.append(size)
         _start_workers(processes, tried)
 
-    with_batch_that_fits(workers, first, effective // first, multiple_of=processes)
+    with_batch_that_fits(workers, first, effective // first, checkpoints, multiple_of=processes)
 
 
-def in_processes(processes, batch_size, accumulation, run):
-    """Call run() in as many workers, or in this process if one is asked for or this is a worker."""
-    if processes > 1 and not is_worker():
-        start(processes, batch_size, accumulation)
-        return
-    use_one_gpu()
-    with word_for_the_parent():
-        run()
+def in_processes(processes, batch_size, accumulation, checkpoints, run):
+    """Call run() in as many workers, or in this process if one is asked for or this is a worker; whoever has no parent holds the
+    checkpoints."""
+    if is_worker():
+        with word_for_the_parent():
+            run()
+    elif processes > 1:
+        with checkpoints.held():
+            start(processes, batch_size, accumulation, checkpoints)
+    else:
+        use_one_gpu()
+        with checkpoints.held():
+            run()
 
 
-def with_fitting_batch(train, batch_size, accumulation):
+def with_fitting_batch(train, batch_size, accumulation, checkpoints):
     """As lib.memory's with_batch_that_fits, in whichever process: a worker uses the batch that the parent says."""
     if not is_worker():
-        return with_batch_that_fits(train, batch_size, accumulation)
+        return with_batch_that_fits(train, batch_size, accumulation, checkpoints)
     tried = [int(size) for size in os.environ[TRIED].split(",")]
     return train(tried[-1], batch_size * accumulation // tried[-1]), tried
 
 
 def use_one_gpu():
-    """Let a single process see one GPU: with more, Trainer would split each batch over them and enlarge it without a word.
+    """Let this process see one GPU: with more, Trainer would split each batch over them and enlarge it without a word.
 
     To be called before anything asks for a GPU.
     """
-    if not is_worker():
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        os.environ["CUDA_VISIBLE_DEVICES"] = "0" if visible is None else visible.split(",")[0]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = "0" if visible is None else visible.split(",")[0]
 
 
 def _start_workers(processes, tried):
@@ -118,7 +127,9 @@ def _stopped_with_us(process):
     """The process is told to stop if we are: workers left to themselves would write their files when nobody expects them."""
 
     def stop(*_):
-        raise SystemExit(128 + signal.SIGTERM)
+        raise InputError(
+            "stopped by SIGTERM; expected to be left alone; run the same command again, and it goes on from its newest checkpoint, if any"
+        )
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -131,10 +142,7 @@ def _stopped_with_us(process):
 
 @contextmanager
 def word_for_the_parent():
-    """Tell the parent of an error in a worker that it can do something about; without a parent this does nothing."""
-    if not is_worker():
-        yield
-        return
+    """Tell the parent of an error in this worker that it can do something about."""
     folder = Path(os.environ[MESSAGES])
     try:
         yield

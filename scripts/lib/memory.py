@@ -7,9 +7,10 @@ from accelerate.utils import find_executable_batch_size
 from lib.program import InputError, progress
 
 
-def with_batch_that_fits(train, batch_size, accumulation, multiple_of=1):
+def with_batch_that_fits(train, batch_size, accumulation, checkpoints, multiple_of=1):
     """Call train(batch_size, accumulation), again with less in a batch while memory runs out; return its result and what was tried.
 
+    checkpoints  the training's, which remember what was tried before it was killed
     multiple_of  of what every batch is to be a multiple
 
     Each time the batch is halved, or brought down to the next number below that divides the effective batch, and the accumulation
@@ -17,7 +18,8 @@ def with_batch_that_fits(train, batch_size, accumulation, multiple_of=1):
 
     Raises InputError if the smallest batch does not fit.
     """
-    effective, tried = batch_size * accumulation, []
+    effective, tried = batch_size * accumulation, checkpoints.too_large()
+    first = largest_batch(tried[-1] // 2, effective, multiple_of) if tried else batch_size
 
     def smaller():
         size = largest_batch(tried[-1] // 2, effective, multiple_of)
@@ -26,10 +28,11 @@ def with_batch_that_fits(train, batch_size, accumulation, multiple_of=1):
                 f"memory ran out with {tried[-1]} sentence{'s'[: tried[-1] != 1]} in a batch; expected the smallest batch to fit; "
                 "shorten max_length, choose a smaller model, or a larger machine"
             )
+        checkpoints.begin_anew(tried)
         progress(f"out of memory with {tried[-1]} in a batch; starting again with {size}, accumulated {effective // size} times")
         return size
 
-    @find_executable_batch_size(starting_batch_size=batch_size, reduce_batch_size_fn=smaller)
+    @find_executable_batch_size(starting_batch_size=first, reduce_batch_size_fn=smaller)
     def attempt(size):
         gc.collect()  # what the attempt before left behind: a trainer and its callbacks refer to each other
         tried.append(size)

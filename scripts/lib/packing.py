@@ -49,15 +49,13 @@ def packed(rows, pad, limit):
 
 
 class Collator:
-    """Batches of training rows: padded, or packed into sequences of at most `limit` tokens. `sequences` counts those made so far."""
+    """Batches of training rows: padded, or packed into sequences of at most `limit` tokens."""
 
     def __init__(self, pad, packing, limit):
-        self.pad, self.packing, self.limit, self.sequences = pad, packing, limit, 0
+        self.pad, self.packing, self.limit = pad, packing, limit
 
     def __call__(self, rows):
-        batch = packed(rows, self.pad, self.limit) if self.packing else padded(rows, self.pad)
-        self.sequences += len(batch["input_ids"])
-        return batch
+        return packed(rows, self.pad, self.limit) if self.packing else padded(rows, self.pad)
 
 
 @torch.no_grad()

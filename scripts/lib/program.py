@@ -8,7 +8,10 @@ import errno
 import functools
 import json
 import os
+import select
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -20,10 +23,15 @@ class InputError(Exception):
 
 
 def program(main):
-    """Decorate `main(argv=None)`: an InputError, a full disk or an unreadable file becomes one line on stderr and exit code 1."""
+    """Decorate `main(argv=None)`: an InputError, a full disk or an unreadable file becomes one line on stderr and exit code 1.
+
+    Started by Snakemake, the process is told to stop (SIGTERM) if that one is killed: it would write beside the next run's job.
+    """
 
     @functools.wraps(main)
     def wrapped(argv=None):
+        if snakemake := os.environ.get("KARGAH_SNAKEMAKE"):
+            end_with(int(snakemake))
         try:
             return main(argv)
         except InputError as error:
@@ -38,6 +46,20 @@ def program(main):
             raise
 
     return wrapped
+
+
+def end_with(process):
+    """Send this process a SIGTERM when the other one, of this machine, has ended."""
+    try:
+        descriptor = os.pidfd_open(process)
+    except OSError:  # it is gone, or not to be seen from here
+        return
+
+    def watch():
+        select.select([descriptor], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def out_of_space(error):

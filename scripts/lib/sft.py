@@ -2,12 +2,12 @@
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTTrainer
 
 from lib.device import DTYPES
 from lib.packing import IGNORED, padded
 from lib.program import InputError
+from lib.sampling import GroupedByLength
 
 
 def training_rows(tokenizer, template, pairs, max_length, source):
@@ -78,8 +78,14 @@ class CompletionTrainer(SFTTrainer):
 
     Which rows an optimizer step sees depends on the effective batch alone, not on how it is shared between processes, divided for
     memory, or packed. (With several processes the last batches of an epoch are filled up with rows from its beginning.)
-    The validation loss is that of all tokens of all completions, each once.
+    The validation loss is that of all tokens of all completions, each once. `sequences` counts those that were trained on.
     """
+
+    sequences = 0
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        self.sequences += len(inputs["input_ids"])
+        return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         losses = losses_of(model, inputs)
@@ -104,6 +110,10 @@ class CompletionTrainer(SFTTrainer):
         return total / tokens
 
     def _get_train_sampler(self, train_dataset=None):
-        rows = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        lengths = list(map(len, self.train_dataset["input_ids"]))
-        return LengthGroupedSampler(rows, lengths=lengths, generator=torch.Generator().manual_seed(self.args.seed))
+        return GroupedByLength(list(map(len, self.train_dataset["input_ids"])), self)
+
+    def state_dict(self):
+        return {"sequences": self.sequences}
+
+    def load_state_dict(self, state):
+        self.sequences = state["sequences"]

@@ -21,15 +21,16 @@ class TrainingLog(TrainerCallback):
         self.what, self.rows, self.loss = what, [], None
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.start, self.steps = time.monotonic(), Steps(self.what, state.max_steps)
+        self.start, self.first, self.steps = time.monotonic(), None, Steps(self.what, state.max_steps)
         progress(f"{self.what}s: {state.max_steps} in {state.num_train_epochs} epoch{'s' * (state.num_train_epochs != 1)}")
 
     def on_step_end(self, args, state, control, **kwargs):
         details = [] if self.loss is None else [f"loss {self.loss:.3f}"]
-        if state.global_step == 1:  # no measure of the rest: batches by length begin with the longest, and memory is touched first
-            self.first_done = time.monotonic()
+        if not self.first:  # no measure of the rest: batches by length begin with the longest, and memory is touched first
+            self.first = state.global_step, time.monotonic()
         else:
-            left = (time.monotonic() - self.first_done) / (state.global_step - 1) * (state.max_steps - state.global_step)
+            step, then = self.first
+            left = (time.monotonic() - then) / (state.global_step - step) * (state.max_steps - state.global_step)
             details.append(f"{left:.0f} s left")
         self.steps.at(state.global_step, ", ".join(details))
 
@@ -48,6 +49,12 @@ class TrainingLog(TrainerCallback):
         else:  # the summary at the end of a training
             return
         self.rows.append({"step": state.global_step, "epoch": round(state.epoch or 0, 4), **values})
+
+    def state_dict(self):
+        return {"rows": self.rows, "loss": self.loss, "seconds": time.monotonic() - self.start}
+
+    def load_state_dict(self, state):
+        self.rows, self.loss, self.start = state["rows"], state["loss"], time.monotonic() - state["seconds"]
 
     def write(self, path):
         write_jsonl(path, self.rows)

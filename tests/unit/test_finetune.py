@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 import finetune
+from batches import Batches
 from lib.best_weights import BestWeights
 from lib.device import resolve_precision
 from lib.master_weights import spread
@@ -310,7 +311,7 @@ def test_an_attempt_that_ran_out_of_memory_leaves_nothing_behind():
             raise RuntimeError("CUDA out of memory.")
         return accumulation
 
-    assert with_batch_that_fits(train, 8, 1) == (4, [8, 4, 2])
+    assert with_batch_that_fits(train, 8, 1, Batches()) == (4, [8, 4, 2])
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def data(tmp_path_factory):
 
 
 def train(data, out, rows="used", training=TRAINING, token_steps=("normalize_letters", "remove_invisible"), **flags):
-    options = {"alignment": "first", "max-length": 32, "dropout": 0.1, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 42} | flags
+    options = {"alignment": "first", "max-length": 32, "dropout": 0.1, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 42}
+    options |= {"checkpoint-minutes": 60} | flags
     ner_train.main(
         [
             *(
@@ -77,6 +78,7 @@ def train(data, out, rows="used", training=TRAINING, token_steps=("normalize_let
             *("--labels", str(data / "labels.json"), "--training", json.dumps(training), "--embedding-rows", rows, "--title", "Tiny XLM-R"),
             *(part for name, value in options.items() for part in (f"--{name}", str(value))),
             *("--token-steps", *token_steps),
+            *("--work", str(out / "work")),
             *("--output", str(out / "model"), "--log", str(out / "training_log.jsonl"), "--summary", str(out / "training.json")),
         ]
     )

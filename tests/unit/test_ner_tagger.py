@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
+from batches import Batches
 from lib.alignment import IGNORED
 from lib.embedding_rows import UsedRows
 from lib.memory import with_batch_that_fits
@@ -189,14 +190,22 @@ def test_the_effective_batch_stays_when_memory_runs_out(no_collection, batch_siz
         assert size * steps == batch_size * accumulation
         return "trained" if size <= fits else out_of_memory()
 
-    assert with_batch_that_fits(train, batch_size, accumulation) == ("trained", expected)
+    assert with_batch_that_fits(train, batch_size, accumulation, Batches()) == ("trained", expected)
+
+
+def test_a_training_that_was_killed_begins_with_the_batch_that_it_had_found(no_collection):
+    batches = Batches(24, 12)
+    assert with_batch_that_fits(lambda size, steps: (size, steps), 24, 1, batches) == ((6, 4), [24, 12, 6])
+    with pytest.raises(InputError):
+        with_batch_that_fits(out_of_memory, 24, 1, batches)
+    assert batches.kept == [24, 12, 6, 3], "all that something smaller was tried after"
 
 
 def test_a_batch_of_one_that_does_not_fit_is_refused(no_collection):
     with pytest.raises(InputError, match="memory ran out with 1 sentence in a batch"):
-        with_batch_that_fits(out_of_memory, 4, 1)
+        with_batch_that_fits(out_of_memory, 4, 1, Batches())
     with pytest.raises(InputError, match="memory ran out with 3 sentences in a batch"):
-        with_batch_that_fits(out_of_memory, 12, 1, multiple_of=3)
+        with_batch_that_fits(out_of_memory, 12, 1, Batches(), multiple_of=3)
 
 
 def test_other_errors_are_not_taken_for_memory(no_collection):
@@ -204,4 +213,4 @@ def test_other_errors_are_not_taken_for_memory(no_collection):
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        with_batch_that_fits(fails, 4, 1)
+        with_batch_that_fits(fails, 4, 1, Batches())

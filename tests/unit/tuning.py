@@ -50,7 +50,7 @@ def write_pairs(path, rows):
     return path
 
 
-def tune(model, out, train=None, validation=None, keep_zeros=False, **training):
+def tune(model, out, train=None, validation=None, keep_zeros=False, checkpoint_minutes=60, **training):
     """Run finetune.py into the folder `out`; the model's folder."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "lengths.json").write_text(json.dumps({"train": {"article": {"p95": 150}}}))
@@ -65,6 +65,8 @@ def tune(model, out, train=None, validation=None, keep_zeros=False, **training):
         "seed": 42,
         "system": "tuned",
         "start": "start",
+        "work": out / "work",
+        "checkpoint-minutes": checkpoint_minutes,
         "output": out / "model",
         "log": out / "training_log.jsonl",
         "summary": out / "training.json",

@@ -67,6 +67,23 @@ if "KARGAH_TRIED" in os.environ:
 """
 
 
+def worker_killed(step):
+    """Code for a sitecustomize module: the second worker is killed when that many steps are done."""
+    return f"""
+import os
+if "KARGAH_TRIED" in os.environ and os.environ.get("RANK") == "1":
+    import signal, transformers
+    step = transformers.Trainer.training_step
+
+    def training_step(self, *args, **kwargs):
+        if self.state.global_step == {step}:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(self, *args, **kwargs)
+
+    transformers.Trainer.training_step = training_step
+"""
+
+
 def planned(output):
     """{rule: jobs} from the table that a dry run prints."""
     table = output.split("job ", 1)[1].split("total", 1)[0]

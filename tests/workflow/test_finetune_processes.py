@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lib.records import read_json, read_jsonl
-from runs import ROOT, worker_out_of_memory
+from runs import ROOT, worker_killed, worker_out_of_memory
 from tuning import TEMPLATE, TRAINING, command_line, cut, linear, make_start, pairs, weights, write_pairs
 
 SETTINGS = TRAINING | {"num_train_epochs": 1, "gradient_accumulation_steps": 2, "eval_steps": 1, "lr_scheduler_type": "constant"}
@@ -24,7 +24,7 @@ def pruned(tmp_path_factory):
     return cut(make_start(folder / "start", torch.float32), folder / "pruned")
 
 
-def train(model, out, processes, before=None, **changes):
+def train(model, out, processes, before=None, checkpoint_minutes=60, **changes):
     """Run finetune.py as the rule does; the process, with both outputs. `before` is code that every process runs first."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "lengths.json").write_text(json.dumps({"train": {"article": {"p95": 150}}}))
@@ -42,6 +42,8 @@ def train(model, out, processes, before=None, **changes):
         "seed": 42,
         "system": "tuned",
         "start": "pruned",
+        "work": out / "work",
+        "checkpoint-minutes": checkpoint_minutes,
         "output": out / "model",
         "log": out / "training_log.jsonl",
         "summary": out / "training.json",
@@ -83,6 +85,22 @@ def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(pruned, tmp_pa
     summary = read_json(tmp_path / "training.json")
     assert (summary["out_of_memory"], summary["batch_size"], summary["gradient_accumulation_steps"]) == ([4], 2, 4)
     assert (summary["effective_batch"], summary["steps"], summary["processes"]) == (8, 2, 2)
+
+
+def test_workers_that_were_killed_go_on_together(pruned, tmp_path):
+    """Each with its own random numbers and its own count of sequences."""
+    changes = {"packing": True, "lora": LORA | {"dropout": 0.5}, "num_train_epochs": 2}
+    run = train(pruned, tmp_path / "whole", 2, **changes)
+    assert run.returncode == 0, run.stderr[-4000:]
+    run = train(pruned, tmp_path / "killed", 2, before=worker_killed(3), checkpoint_minutes=0, **changes)
+    assert run.returncode == 1
+    assert run.stderr.strip().splitlines()[-1].startswith("error: 2 processes: one of them failed")
+    run = train(pruned, tmp_path / "killed", 2, **changes)
+    assert run.returncode == 0, run.stderr[-4000:]
+    assert "resumed from step 3 of 4" in run.stderr
+    for path in (*(tmp_path / "whole" / "model").iterdir(), tmp_path / "whole" / "training.json"):
+        assert path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes(), path.name
+    assert not (tmp_path / "killed" / "work").exists()
 
 
 def test_what_workers_find_wrong_is_one_line_and_nothing_is_written(pruned, tmp_path):

@@ -57,6 +57,7 @@ def prepared(data, out, processes, training=TRAINING, **flags):
     command += ["--train", data / "train.parquet", "--validation", data / "validation.parquet", "--training", json.dumps(training)]
     command += ["--embedding-rows", "used", "--title", "Tiny XLM-R", "--processes", processes, "--token-steps"]
     command += [part for name, value in options.items() for part in (f"--{name}", value)]
+    command += ["--work", out / "work", "--checkpoint-minutes", 60]
     command += ["--output", out / "model", "--log", out / "training_log.jsonl", "--summary", out / "training.json"]
     return list(map(str, command)), os.environ | {"OMP_NUM_THREADS": "1"}
 
