@@ -38,6 +38,10 @@ from lib.settings import overrides
 from lib.systems import extra_seeds, is_sparse, lineage, ner_folders, seed_folder, used_assets, with_seeds
 
 LANGUAGES = ("en", "fa")
+LINKS = {  # from the report to the run's files: how one is found, and how it is written
+    ".md": (r"\[(?P<text>`[^`\]]+`)\]\(\.\./(?P<path>[^)]+)\)", "[{text}](../{place})"),
+    ".html": (r'<a href="\.\./(?P<path>[^"]+)"(?P<rest>[^>]*)>(?P<text>.*?)</a>', '<a href="../{place}"{rest}>{text}</a>'),
+}
 OWN = {"answers": "own/answers", "templates": "own/templates"}  # where the student's own files lie in the packed workflow
 
 
@@ -64,6 +68,7 @@ def main(argv=None):
     archive.add_report(config)
     for part in parts:
         archive.add_part(part, placeholders(config, part.get("systems")))
+    archive.link_report()
     archive.add_workflow(args.data)
     archive.add_own("answers", args.answers)
     archive.add_own("templates", args.templates)
@@ -121,6 +126,17 @@ class Archive:
             for path in matching(self.run, pattern, places):
                 self.add_large(path, f"{folder}/output/{path.relative_to(self.run).as_posix()}")
 
+    def link_report(self):
+        """Let the report's links to files of the run lead to where these stand in the archive; of what is left out, the name stays."""
+        places = {}  # file or folder of the run → its place in the archive
+        for name in sorted(self.content, reverse=True):
+            part, _, path = name.partition("/output/")
+            places |= {path: name} if path else {}
+            places |= {f"{folder}/": f"{part}/output/{folder}/" for folder in map(str, Path(path).parents) if path and folder != "."}
+
+        for name in [name for name in self.content if name.startswith("report/report.")]:
+            self.content[name] = relinked(self.content[name].decode(), *LINKS[Path(name).suffix], places).encode()
+
     def add_large(self, path, name):
         """A file, or a folder with all that is in it, as it is, unless it is too large."""
         files = [path] if path.is_file() else visible_files(path)
@@ -144,6 +160,16 @@ class Archive:
         for folder in folders[:-1]:
             for file in visible_files(folder):
                 self.content[f"workflow/{OWN[kind]}/{file.relative_to(folder).as_posix()}"] = without_token(file)
+
+
+def relinked(text, pattern, link, places):
+    """A report whose links lead to these places; one to none of them is its text only."""
+
+    def moved(found):
+        place = places.get(found["path"])
+        return link.format(place=place, **found.groupdict()) if place else found["text"]
+
+    return re.sub(pattern, moved, text)
 
 
 def placeholders(config, group):
