@@ -10,7 +10,8 @@ reads    MODEL_DIR      the encoder: a Hugging Face model folder of type xlm-rob
          LABELS.json    the label scheme, as ner_clean.py writes it
 writes   OUT_DIR        the trained tagger: safetensors in fp32, config with id2label, tokenizer, model card
          LOG.jsonl      a row a logged step, and a row an evaluation: validation's sentences, scored as ner_evaluate.py scores them
-         TRAINING.json  what was trained on what: sentences, windows, labels, batch as it fitted into memory, precision, steps
+         TRAINING.json  what was trained on what: sentences, windows, labels, batch as it fitted into memory, precision, steps;
+                        of each language a sentence aligned with its subwords
 
 --training holds arguments of TrainingArguments under their names there (gradient_checkpointing is passed under its new name,
 activation_checkpointing). Master weights are fp32 whatever the precision. When memory runs out, training starts again with half
@@ -38,7 +39,7 @@ from datasets import Dataset
 from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
 
 from lib import launch
-from lib.alignment import ALIGNMENTS
+from lib.alignment import ALIGNMENTS, examples
 from lib.checkpoints import Checkpoints, add_arguments
 from lib.cleaning import TOKEN_STEPS
 from lib.device import device_name, resolve_precision
@@ -125,6 +126,7 @@ def run(args, training, batch_size, accumulation, checkpoints):
         "longest_window": data.longest,
         "max_length": args.max_length,
         "alignment": args.alignment,
+        "aligned": examples(tokenizer, training_rows(args.train), scheme.labels, args.alignment),
         "label_scheme": scheme.name,
         "labels": len(scheme.labels),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
@@ -155,6 +157,10 @@ def checked(training):
     if "gradient_checkpointing" in training:
         training["activation_checkpointing"] = training.pop("gradient_checkpointing")
     return training
+
+
+def training_rows(path):
+    return (row for rows in parquet_batches(path, [*COLUMNS, "language"], BATCH) for row in rows)
 
 
 class Data:

@@ -101,3 +101,33 @@ def by_sentence(values, sentences, count):
     for part, sentence in zip(values, sentences, strict=True):
         joined[sentence].extend(part)
     return joined
+
+
+# ------------------------------------------------------------------ to be seen
+
+SHOWN = range(4, 13)  # words of a sentence that is short enough to be shown
+
+
+def examples(tokenizer, rows, labels, alignment):
+    """Of each language the first short sentence that has an entity of several subwords in one word, aligned as for training.
+
+    Returns {language: [{"word", "tag", "subwords", "labels"}, …]}; None stands for a label that the loss does not see.
+    """
+    found, ids = {}, {label: number for number, label in enumerate(labels)}
+    for row in rows:
+        words, tags = row["tokens"], row["ner_tags"]
+        if row["language"] in found or len(words) not in SHOWN or set(tags) == {OUTSIDE}:
+            continue
+        window, *more = windows(tokenizer, [words], tokenizer.model_max_length)
+        if more:
+            continue
+        subwords = tokenizer.convert_ids_to_tokens(window.input_ids)
+        aligned = [None if label == IGNORED else labels[label] for label in aligned_labels(window, tags, ids, alignment)]
+        shown = [{"word": word, "tag": tag, "subwords": [], "labels": []} for word, tag in zip(words, tags, strict=True)]
+        for subword, label, word in zip(subwords, aligned, window.words, strict=True):
+            if word is not None:
+                shown[word]["subwords"].append(subword)
+                shown[word]["labels"].append(label)
+        if any(len(entry["subwords"]) > 1 and entry["tag"] != OUTSIDE for entry in shown):
+            found[row["language"]] = shown
+    return found

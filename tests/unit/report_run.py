@@ -284,6 +284,10 @@ TRAINING = {
     "longest_window": 90,
     "max_length": 512,
     "alignment": "first",
+    "aligned": {
+        "en": [{"word": "Lovelace", "tag": "B-PER", "subwords": ["▁Love", "lace"], "labels": ["B-PER", None]}],
+        "fa": [{"word": "تهران", "tag": "B-LOC", "subwords": ["▁تهر", "ان"], "labels": ["B-LOC", None]}],
+    },
     "label_scheme": "masked_union",
     "labels": 9,
     "parameters": 117000000,
