@@ -18,7 +18,7 @@ def lengths(report, _study):
         {"title": report.label_of("words", f"{text}s"), "shown": report.language.phrase(f"words.{text}s"), **found}
         for text, found in report.run["summ"]["stats"]["histograms"].items()
     ]
-    return of_lengths(report, [panel | {"counts": dict(panel["counts"])} for panel in panels], "part", ["summarization/stats.json"])
+    return of_lengths(report, [panel | {"counts": dict(panel["counts"])} for panel in panels], "part")
 
 
 def tuning(report, _study):
