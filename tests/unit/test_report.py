@@ -21,6 +21,7 @@ import report
 from lib import markdown_html
 from lib.markdown_text import escape, visible
 from lib.report_language import Language, direction
+from lib.report_studies import STANDING
 from report_run import POINTS, ROOT, STUDIES, TYPES, make_run, with_studies, without
 
 REQUIREMENTS = yaml.safe_load((ROOT / "report" / "requirements.yaml").read_text(encoding="utf-8"))
@@ -32,6 +33,7 @@ DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫٬", "0123456789.,")
 MARKS = re.compile("[\u200e\u200f\u2067\u2069]")
 
 HIDDEN = ("style", "script", "title")
+ALT = re.compile(r"!\[([^]]+)\]\((figures/\w+\.\w+\.svg)\)")
 
 pytestmark = pytest.mark.usefixtures("pictures_drawn_once")
 
@@ -326,19 +328,71 @@ def test_wanda_is_judged_by_the_intervals(study, tmp_path):
 
 def test_pictures_are_drawn_into_the_page_and_beside_the_markdown(study):
     folder, texts = study
-    names = ["scores", *(f"study_{name}" for name in STUDIES)]
+    names = [*STANDING, *(f"study_{name}" for name in STUDIES)]
     for language in LANGUAGES:
         page = Page(texts[language, "html"])
         pictures = [attributes for tag, attributes in page.elements if tag == "svg"]
         assert [picture["role"] for picture in pictures] == ["img"] * (len(names) + 1)  # the last is the graph of the rules
         ids = {attributes.get("id") for _, attributes in page.elements}
         assert all(set(picture["aria-labelledby"].split()) <= ids for picture in pictures)
-        shown = re.findall(r"!\[([^]]+)\]\((figures/\w+\.\w+\.svg)\)", texts[language, "md"])
+        shown = re.findall(ALT, texts[language, "md"])
         assert sorted(path for _, path in shown) == sorted(f"figures/{name}.{language}.svg" for name in names)
         assert all(title and (folder / "report" / path).is_file() for title, path in shown)
     assert sorted(path.name for path in (folder / "report" / "figures").iterdir()) == sorted(
         f"{n}.{c}.svg" for n in names for c in LANGUAGES
     )
+
+
+def test_pictures_say_what_is_to_be_seen(study):
+    _, texts = study
+    alt = {path: MARKS.sub("", text) for language in LANGUAGES for text, path in re.findall(ALT, texts[language, "md"])}
+    for name, seen in {
+        "scores.en": "ROUGE-1: highest Lead-3 (30.0), lowest SmolLM2-360M, pruned (18.0).",
+        "scores.fa": "ROUGE-1: بیشترین Lead-3 (۳۰٫۰)، کمترین SmolLM2-360M، هرس‌شده (۱۸٫۰).",
+        "ner_labels.en": "Conll2003: highest PER (750), lowest LOC (600).",
+        "ner_lengths.en": "Peyma&#95;Arman, train: most often 5–9 words (50\u00a0% of the texts).",
+        "ner_training.en": "training loss: 1.900 at 20. validation loss (lower is better): 0.210 at 42.",
+        "ner_types.en": "F1, English: highest DAT (0.790), lowest PER (0.730).",
+        "confusion.en": "highest LOC (88\u00a0%), lowest ORG (70\u00a0%). Most often taken for another type: LOC for ORG, 7 times.",
+        "lengths.en": "articles, train: most often 10–19 words (60\u00a0% of the texts).",
+        "own_costs.en": "weights in memory, MB: highest SmolLM2-360M, untuned (270.0), lowest Llama-3.2-1B, zero-shot (140.0).",
+        "tuning.en": "SmolLM2-360M, tuned, validation loss (lower is better): 2.200 at 10.",
+        "tuning_again.en": "SmolLM2-360M, pruned and tuned again, training loss: 2.500 at 5.",
+        "sparsity.en": "SmolLM2-360M, pruned: between 30.0\u00a0% and 30.0\u00a0% of a layer's weights are zero, 25.0\u00a0% of the whole",
+        "pruned_costs.en": "size without zeros, MB: highest SmolLM2-360M, tuned (270.0), lowest SmolLM2-360M, pruned (215.0).",
+        "study_pruning.en": "magnitude (L1): from 18.0 at 30 to 9.0 at 50.",
+        "study_shots.en": "ROUGE-1: Llama-3.2-1B, zero-shot has 22.0, the dashed line. random examples: from 24.0 at 1 to 26.0 at 3.",
+    }.items():
+        assert seen in alt[f"figures/{name}.svg"], name
+
+
+def test_what_a_picture_shows_stands_in_the_table_behind_it(study):
+    _, texts = study
+    for id, row in (
+        ("N4", "| Conll2003 | train | 250 | 200 |"),
+        ("N4", "| Conll2003 | 15 and more | 50 | 50 | 50 |"),
+        ("N11", "| `PER` | English | 100 | 0.730 [0.700, 0.760] |"),
+        ("N11", "| no entity | 6 | 5 | 4 | 1 | – |"),
+        ("S3", "| references | 2–3 | 3 | 3 | 3 |"),
+        ("S11", "| Llama-3.2-1B, few-shot | 26.0 [23.0, 29.0] | 31.5 |"),
+        ("S14", "| SmolLM2-360M, tuned | 5 | 2.5000 | – |"),
+        ("P4", "| `pruned_50_retuned` | 10 | – | 2.2000 |"),
+        ("P2", "| SmolLM2-360M, pruned | `model.layers.0.mlp` | 30 | 100 | 30.00\u00a0% |"),
+        ("P7", "| `wanda_50` | 14.0 [11.0, 17.0] | 215.0\u00a0MB | 31.5 |"),
+    ):
+        assert row in section(texts, id), (id, row)
+
+
+def test_splits_of_few_texts_are_left_to_the_table(tmp_path):
+    folder = make_run(tmp_path, overrides={"seeds": [42]})
+    path = folder / "summarization" / "stats.json"
+    stats = json.loads(path.read_text("utf-8"))
+    stats["histograms"]["article"]["counts"] = {"train": [0, 120], "validation": [60, 40], "test": [90, 9]}
+    path.write_text(json.dumps(stats), encoding="utf-8")
+    texts = write_report(folder)
+    [seen] = [text for text, path in re.findall(ALT, texts["en", "md"]) if "/lengths" in path]
+    assert "articles, validation:" in seen and "articles, test:" not in seen and "references, test:" in seen
+    assert "| articles | 0–9 | 0 | 60 | 90 |" in section(texts, "S3")
 
 
 def test_equal_runs_have_equal_pictures(study, tmp_path):
@@ -374,6 +428,9 @@ def test_a_run_without_some_systems_says_so(tmp_path, gone):
     texts = write_report(make_run(tmp_path, overrides={"seeds": [42]}, change=without(*gone)))
     for language, form in REPORTS:
         assert re.findall(r'<a id="([NSPDW]\d+)">', texts[language, form]) == IDS
+        if form == "md":
+            shown = {path for _, path in re.findall(ALT, texts[language, form])}
+            assert shown == {f"figures/{path.name}" for path in (tmp_path / "report" / "figures").glob(f"*.{language}.svg")}
     if gone != ["lead3"]:
         assert f"This run has no `{gone[0]}`" in texts["en", "md"] and f"این اجرا `{gone[0]}`" in texts["fa", "md"]
 
