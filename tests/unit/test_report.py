@@ -350,7 +350,7 @@ def test_pictures_say_what_is_to_be_seen(study):
         "scores.en": "ROUGE-1: highest Lead-3 (30.0), lowest SmolLM2-360M, pruned (18.0).",
         "scores.fa": "ROUGE-1: بیشترین Lead-3 (۳۰٫۰)، کمترین SmolLM2-360M، هرس‌شده (۱۸٫۰).",
         "ner_labels.en": "Conll2003: highest PER (750), lowest LOC (600).",
-        "ner_lengths.en": "Peyma_Arman, train: most often 5–9 words (50\u00a0% of the texts).",
+        "ner_lengths.en": "Peyma&#95;Arman, train: most often 5–9 words (50\u00a0% of the texts).",
         "ner_training.en": "training loss: 1.900 at 20. validation loss (lower is better): 0.210 at 42.",
         "ner_types.en": "F1, English: highest DAT (0.790), lowest PER (0.730).",
         "confusion.en": "highest LOC (88\u00a0%), lowest ORG (70\u00a0%). Most often taken for another type: LOC for ORG, 7 times.",
