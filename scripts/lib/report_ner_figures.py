@@ -118,11 +118,10 @@ def types(report, _study):
     titles = {code: report.plain(language.name(code)) for code in found}
     for kind in test["by_type"]:
         for code in found:
-            if kind in found[code]:
-                block = found[code][kind]
-                rows.append({"label": report.plain(kind), "group": titles[code], "f1": plot_score(block["f1"])})
-                scores = [language.fraction(block[score]) for score in ("f1", "precision", "recall")]
-                cells.append([report.code(kind), language.name(code), language.integer(block["support"]), *scores])
+            block = found[code][kind]
+            rows.append({"label": report.plain(kind), "group": titles[code], "f1": plot_score(block["f1"])})
+            scores = [language.fraction(block[score]) for score in ("f1", "precision", "recall")]
+            cells.append([report.code(kind), language.name(code), language.integer(block["support"]), *scores])
     seen = []
     for code, blocks in found.items():
         values = {report.plain(kind): block["f1"]["value"] for kind, block in blocks.items()}

@@ -4,13 +4,14 @@ import copy
 import json
 import re
 import shutil
+from functools import cache
 from types import SimpleNamespace
 
 import pytest
 import yaml
 
 import report
-from lib import figures, report_data
+from lib import figures, report_data, report_provenance
 from lib.program import InputError
 from lib.report_data import Record, run_files
 from report_run import ROOT, make_run, with_studies
@@ -65,19 +66,6 @@ class Watched(Record):
         return dict.keys(gone_through(self))
 
 
-class Anything:
-    """Stands for Altair: nothing is drawn."""
-
-    def __getattr__(self, name):
-        return self
-
-    def __call__(self, *args, **kwargs):
-        return self
-
-    def __add__(self, other):
-        return self
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("run"), overrides={"seeds": [42, 43]}, change=with_studies)
@@ -86,10 +74,10 @@ def run(tmp_path_factory):
 @pytest.fixture
 def write(monkeypatch):
     """The report of a run in English, as Markdown, without drawing; `without` takes a key of a file away."""
-    monkeypatch.setattr(figures, "altair", Anything)
     monkeypatch.setattr(figures, "svg", lambda chart: '<svg class="marks"></svg>')
+    monkeypatch.setattr(report_provenance, "commit", cache(report_provenance.commit))
     folder = ROOT / "report"
-    sources = report.read_sources(SimpleNamespace(report_folder=folder, templates=[folder / "templates"], answers=[folder / "answers"]))
+    arguments = SimpleNamespace(report_folder=folder, templates=[folder / "templates"], answers=[folder / "answers"])
     language = report.Language("en", report.read_yaml(folder / "texts.en.yaml"), "texts.en.yaml")
     readers = {name: getattr(report_data, name) for name in ("read_json", "read_jsonl")}
 
@@ -97,6 +85,8 @@ def write(monkeypatch):
         for name, reader in readers.items():
             monkeypatch.setattr(report_data, name, lambda path, reader=reader: taken_away(reader(path), str(path), without))
         loaded = report.load_run(run)
+        provenance = report.provenance(loaded["rules"], run / "benchmarks", run / "preflight.json", ROOT)
+        sources = report.read_sources(arguments, provenance)
         written = report.Report(loaded, language, "md", sources)
         written.pictures = report.pictures(written, report.figure_names(loaded["config"]))
         return written.markdown()
@@ -200,7 +190,7 @@ def test_a_missing_key_is_named(run, write, file, key):
         ("summarization/studies/pruning.csv", "wanda_50", None, "wanda_50"),
         ("summarization/studies/pruning.csv", None, "rouge1_minus_smollm2_tuned", "rouge1_minus_smollm2_tuned"),
         ("summarization/systems/smollm2_pruned/sparsity.csv", "total", None, "total"),
-        ("summarization/systems/smollm2_pruned/sparsity.csv", None, "zeros", "prunable.zeros"),
+        ("summarization/systems/smollm2_pruned/sparsity.csv", None, "zeros", "zeros"),
     ],
 )
 def test_a_missing_row_or_column_is_named(run, write, monkeypatch, file, row, column, named):
@@ -223,6 +213,7 @@ def by_hand(run):
     folder = ROOT / "report"
     options = [("--config", run / "config.yaml"), ("--templates", folder / "templates"), ("--answers", folder / "answers")]
     options += [("--report-folder", folder), ("--output", run / "report")]
+    options += [("--benchmarks", run / "benchmarks"), ("--preflight", run / "preflight.json")]
     report.main([str(part) for option in options for part in option])
 
 
