@@ -470,10 +470,10 @@ class Report:
         by_rules, comma = {}, self.language.phrase("words.comma")
         for path in dict.fromkeys(paths):
             folder = path.partition("*")[0]  # of those that a path with `*` names
-            by_rules.setdefault(tuple(rules_of(self.run["rules"], path)), []).append(f"[{code(path)}](../{folder})")
+            by_rules.setdefault(tuple(rules_of(self.run["rules"], path)), []).append(Markup(f"[{code(path)}](../{folder})"))
         shown = [
             self.language.phrase(
-                "words.origin", files=comma.join(files), rules=comma.join(f"[{code(rule)}](#rule-{rule})" for rule in rules)
+                "words.origin", files=comma.join(files), rules=comma.join(Markup(f"[{code(rule)}](#rule-{rule})") for rule in rules)
             )
             for rules, files in by_rules.items()
         ]

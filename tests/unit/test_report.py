@@ -1,6 +1,7 @@
 """The report: every id in its order, in both languages and forms; figures of the run and no others; data that stays data."""
 
 import base64
+import fnmatch
 import hashlib
 import json
 import re
@@ -10,6 +11,7 @@ import sys
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -19,9 +21,12 @@ from hypothesis import strategies as st
 
 import report
 from lib import markdown_html
-from lib.markdown_text import escape, visible
+from lib.markdown_text import escape, literal_code_spans, visible
+from lib.report_data import load_run, reading, run_files
+from lib.report_figures import Picture
 from lib.report_language import Language, direction
-from lib.report_studies import STANDING
+from lib.report_provenance import provenance
+from lib.report_studies import STANDING, figure_names
 from report_run import POINTS, ROOT, STUDIES, TYPES, make_run, with_studies, without
 
 REQUIREMENTS = yaml.safe_load((ROOT / "report" / "requirements.yaml").read_text(encoding="utf-8"))
@@ -169,6 +174,66 @@ def test_pages_need_no_network_and_allow_none(texts):
     assert page.elements[0] == ("html", {"lang": "fa", "dir": "rtl"})
 
 
+def test_both_languages_have_the_same_ids_links_and_figures(texts):
+    """In their order, but for the questions' own texts; numbers of tables are folded to Latin digits."""
+
+    def of(text):
+        text = MARKS.sub("", text)
+        pieces = re.split(r"^#### .*?(?=<a id=|^## )", text, flags=re.S | re.M)
+        text = "".join(pieces)
+        links = [link.replace(".fa.", ".en.") for link in re.findall(r"\]\(([^)]*)\)", text)]
+        prose = re.sub(r"```.*?```|`[^`]*`|<[^>]*>|\]\([^)]*\)", "", text, flags=re.S)
+        numbers = re.findall(r"\d(?:[\d,.]*\d)?", prose.translate(DIGITS))
+        return re.findall(r'<a id="([^"]+)">', text), links, re.findall("`[^`\n]+`", text), numbers
+
+    (ids, links, codes, numbers), (ids_fa, links_fa, codes_fa, numbers_fa) = (of(texts[language, "md"]) for language in LANGUAGES)
+    assert ids == ids_fa
+    assert sorted(links) == sorted(links_fa)
+    assert sorted(set(codes)) == sorted(set(codes_fa))
+    assert set(numbers) == set(numbers_fa)
+
+
+# ------------------------------------------------------------------ where figures come from
+
+
+def test_every_file_that_figures_are_read_from_is_named_with_its_rule_where_they_stand(study):
+    folder, _ = study
+    run, form, project = load_run(folder), "md", ROOT / "report"
+    places = SimpleNamespace(templates=[project / "templates"], answers=[project / "answers"], report_folder=project)
+    sources = report.read_sources(places, provenance(run["rules"], folder / "benchmarks", folder / "preflight.json", ROOT))
+    language = Language("en", yaml.safe_load((project / "texts.en.yaml").read_text("utf-8")), "texts.en.yaml")
+    written = report.Report(run, language, form, sources)
+    written.pictures = {name: Picture("", name, ["system"], []) for name in figure_names(run["config"])}
+    parts = [("findings.md.j2", {}), ("systems.md.j2", {}), *(("requirement.md.j2", {"id": id}) for id in IDS)]
+    for template, context in parts:
+        with reading() as files:
+            text = literal_code_spans(written.rendered(written.environment.get_template(template), template, context))
+        named = dict(re.findall(r"\[`([^`]+)`\]\(\.\./([^)]*)\)", text))
+        read = {Path(file).relative_to(folder).as_posix() for file in files if folder in Path(file).parents}
+        measured = [path for path in read & set(run_files(run["config"])) - {"config.yaml"} if not path.startswith("assets/")]  # titles
+        assert not [path for path in measured if not any(fnmatch.fnmatch(path, name) for name in named)], context
+        assert all((folder / place).exists() for place in named.values())
+        assert not measured or "#rule-" in text
+
+
+def test_each_picture_and_answer_names_its_files(study):
+    _, texts = study
+    assert "`summarization/systems/*/scores.json`](../summarization/systems/) (rule [`score`](#rule-score))" in section(texts, "findings")
+    answer = section(texts, "S16").split("#### Answer")[1]
+    assert "[`summarization/comparison.csv`](../summarization/comparison.csv) (rule [`compare_systems`](#rule-compare_systems))" in answer
+    assert "[`summarization/systems/smollm2_tuned/training.json`]" in answer and "config.yaml" not in answer
+
+
+def test_what_the_jobs_took_stands_at_the_end(texts):
+    text = section(texts, "provenance") + texts["en", "md"]
+    row = "`finetune` | `scripts/finetune.py` | 3 | 2 | 3.5\u00a0min | 110.0\u00a0s | 3.15\u00a0GB |"
+    assert row in text, "jobs of systems that are no longer there do not count"
+    assert "  prune -.-> finetune" in text and "A processor" in text
+    assert re.search(r"No measurement is there for .*`report`", text)
+    for language in LANGUAGES:
+        assert "finetune" in re.search(r"rule-graph-title.*?</svg>", texts[language, "html"], re.S)[0]
+
+
 # ------------------------------------------------------------------ figures
 
 
@@ -221,6 +286,13 @@ def test_warnings_come_from_the_runs_files(texts):
     assert "came out as `bf16`" in warnings
     assert "fewer than 50 entities in the test set, whose scores say little: `DAT`" in warnings
     assert "(no summary was): **SmolLM2-360M, tuned** (4 of 200), " in warnings
+    assert "<bdi>versions: torch 2.12.0 for 2.13.0</bdi>" in warnings and "memory: enough" not in warnings
+    assert "stay in the data" in warnings and "sentences of one word (Conll2003, train, 5)" in warnings
+    assert "switched off: `repair_bio`" in warnings
+    assert "fewer usable pairs than were asked for: train 5 of 5,000" in warnings
+    assert "during fine-tuning, and the batch was reduced to 8" in warnings
+    assert "while the variant “Only shared types” was trained" in warnings
+    assert "Articles of examples were shortened to fit the prompt: **Llama-3.2-1B, few-shot** (1 of 3)\n" in warnings
 
 
 # ------------------------------------------------------------------ variants, seeds, languages
@@ -447,6 +519,7 @@ def test_own_answers_and_templates_replace_one_by_one(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     texts = write_report(tmp_path / "run", own_answers=str(tmp_path / "answers"), own_templates=str(tmp_path / "templates"))
     assert "My own words: 1.5." in texts["en", "md"] and "My own words: ۱٫۵." in MARKS.sub("", Page(texts["fa", "html"]).text)
+    assert "<small>" not in section(texts, "N7").split("#### Answer")[1], "an answer without a figure of the run has no source there"
     assert "The student's own text: N7\n" in texts["en", "md"]
     assert re.search(r"Still the project's text: N2, N3, N8, .*P8$", texts["en", "md"], re.M)
     assert texts["en", "md"].startswith("# The course's own cover for Student Name")
