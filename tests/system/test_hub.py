@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib.asset_files import belongs_to_model, files_of
+from lib.asset_files import belongs_to_model
+from lib.manifest import files_of
 from lib.random_models import make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
