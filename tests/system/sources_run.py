@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 import yaml
-from hub_server import Hub
 
+from hub_server import Hub
 from runs import ROOT, copy_of_project, snakemake
 
 HALF = {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "layer"}
@@ -18,6 +18,7 @@ SYSTEMS = {
     "calibrated": HALF,
 }
 TARGETS = ["all", "submission"]
+CONFIG = ["--configfile", "presets/smoke.yaml", "more.yaml"]
 
 
 def more(checksum):
@@ -40,27 +41,33 @@ def make_wheel(folder):
     rows = [json.loads(line) for file in sorted(data.glob("*.jsonl")) for line in file.read_text(encoding="utf-8").splitlines()]
     pairs = [json.dumps({"id": row["id"], "document": row["article"], "summary": row["highlights"]}) for row in rows]
     info = "kargah_pairs-1.0.dist-info"
+    members = {
+        "pairs/pairs.jsonl": "\n".join(pairs),
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: kargah-pairs\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("pairs/pairs.jsonl", "\n".join(pairs))
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: kargah-pairs\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
+        for name, text in members.items():
+            archive.writestr(zipfile.ZipInfo(name), text)  # without a date, so that the checksum is always the same
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def finished_run(folder, **variables):
-    """A copy of the project in `folder`, in which presets/smoke.yaml with more.yaml has run."""
+def finished_run(folder):
+    """A copy of the project in `folder`, in which presets/smoke.yaml with more.yaml has run; reads/ says what its processes opened."""
     copy_of_project(folder)
+    (folder / "reads").mkdir()
     (folder / "more.yaml").write_text(yaml.safe_dump(more(make_wheel(folder / "wheels"))))
     sentences = ROOT / "tests" / "data" / "ner_en"
-    files = {path.relative_to(sentences).as_posix(): path.read_bytes() for path in Path(sentences).rglob("*") if path.is_file()}
+    files = {path.relative_to(sentences).as_posix(): path.read_bytes() for path in sentences.rglob("*") if path.is_file()}
     hub = Hub()
     hub.add("datasets", "org/sentences", files)
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
+    reading = {"PYTHONPATH": str(Path(__file__).parent / "reading"), "KARGAH_READS": str(folder / "reads")}
     loopback = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "home"), "NO_PROXY": "127.0.0.1"}
     try:
-        options = ["--cores", "2", "--show-failed-logs", "--configfile", "presets/smoke.yaml", "more.yaml"]
-        run = snakemake(folder, *options, "--", *TARGETS, timeout=2400, **index, **loopback, **variables)
+        options = ["--cores", "2", "--show-failed-logs", *CONFIG]
+        run = snakemake(folder, *options, "--", *TARGETS, timeout=2400, **index, **loopback, **reading)
     finally:
         hub.close()
     assert run.returncode == 0, run.stdout[-6000:]

@@ -19,7 +19,6 @@ from lib.random_models import make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from hub_server import Hub, corrupt, cut, no_ranges, portal, stall, status
-
 from runs import ROOT, copy_of_project
 
 MEMBER, STRANGER = (f"hf_{uuid.uuid4().hex}" for _ in range(2))  # tokens of accounts that accepted a gated model's licence, and did not
