@@ -7,11 +7,13 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from lib import systems
-from lib.config import ConfigError, checked
+from lib.config import ConfigError, checked, ordered
 from lib.manifest import edited, files_of, record_of
 from lib.modules import files_of_script
 from lib.pruning_methods import CALIBRATED
@@ -20,8 +22,9 @@ from lib.rule_record import compact
 from lib.stale_lock import alive
 from snakemake.exceptions import WorkflowError
 
+PROJECT = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
 try:
-    config = checked(config, Path(workflow.basedir))
+    config = checked(ordered(config, PROJECT), Path(workflow.basedir))
 except ConfigError as error:
     raise WorkflowError(f"config: {error}") from None
 

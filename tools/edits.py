@@ -8,7 +8,14 @@ from fnmatch import fnmatch
 
 from plans import Edit
 
-WHOLE = ("*.labels", "*.limit", "*.split", "*.variants.*.near_duplicates", "*.variants.*.training", "*.lora")  # edited as one, not key by key
+WHOLE = (
+    "*.labels",
+    "*.limit",
+    "*.split",
+    "*.variants.*.near_duplicates",
+    "*.variants.*.training",
+    "*.lora",
+)  # edited as one, not key by key
 FIXED = (
     *("run", "*.source", "*.kind"),  # a run has its own folder; another source or kind is another entry
     "*.systems.calibrated.scope",  # there is one value only
