@@ -8,7 +8,7 @@ PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use
 SNAKEMAKE := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/snakemake --cores $(CORES)
 QUIET := --quiet host reason --show-failed-logs
 
-.PHONY: help demo smoke test test-system bench bench-scale lock check
+.PHONY: help demo smoke test test-system bench bench-scale lock check reruns clean-models clean-downloads
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,7 +34,7 @@ smoke: .venv/.installed ## run every step on a handful of rows with random model
 test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest
 
-test-system: .venv/.tested ## what needs minutes: the demo from a clean clone and its report, real test data, a hub on loopback, 20 kills
+test-system: .venv/.tested ## what needs minutes: the demo from a clean clone and its report, real test data, a hub on loopback, 20 kills, reruns, two runs alike
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
 
 bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)
@@ -43,6 +43,16 @@ bench: .venv/.installed ## measure training of the tagger and generation against
 
 bench-scale: .venv/.installed ## measure how time and memory grow with the work, an hour and more (results/bench/scale.md)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/scale.py
+
+reruns: .venv/.tested ## write docs/reruns.md again: what each edit runs again
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python tools/reruns.py
+
+clean-models: ## delete the models of a finished run (RUN=demo); its report stays, and nothing runs again for that
+	@test -d "results/$(RUN)/report" || { echo "error: RUN: found '$(RUN)'; expected a finished run in results/; name one: make clean-models RUN=demo" >&2; exit 1; }
+	@find "results/$(RUN)/" -name model.json -execdir rm -rf model \; -o -name model.bitmask.safetensors -delete
+
+clean-downloads: ## delete what fetches keep in case they are cut off; fetched assets stay
+	@rm -rf assets/.cache
 
 check: .venv/.tested ## formatting, imports, lint
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

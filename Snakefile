@@ -27,6 +27,9 @@ include: "rules/report.smk"
 include: "rules/compare.smk"
 
 
+refuse_edited(made_folders())
+
+
 rule all:
     default_target: True
     input:

@@ -138,7 +138,7 @@ def measure(args, name, folder):
             "embedding-rows": variant["rows"],
             "precision": variant["precision"],
             "seed": 42,
-            "title": "benchmark",
+            "start": "benchmark",
             "work": out / "work",
             "checkpoint-minutes": 60,
             "output": out / "model",

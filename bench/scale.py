@@ -289,11 +289,10 @@ def split_articles(folder, size):
 
 def statistics(folder, _):
     inputs = [part for split in ARTICLES for part in (f"--{split}", folder / f"{split}.parquet")]
-    inputs += ["--percentiles", "90", "95", "99"]
     tokens = folder / "tokens.json"
     yield [sys.executable, "scripts/length_statistics.py", "--model", folder.parents[1] / "llama", *inputs, "--output", tokens]
-    command = [sys.executable, "scripts/text_statistics.py", *inputs, "--tokens", f"llama={tokens}", "--seed", "42"]
-    yield [*command, "--output", folder / "stats.json"]
+    command = [sys.executable, "scripts/text_statistics.py", *inputs, "--percentiles", "90", "95", "99", "--tokens", f"llama={tokens}"]
+    yield [*command, "--seed", "42", "--output", folder / "stats.json"]
 
 
 STAGES["split"] = Stage("drawing all pairs", (19_500, 78_000, 311_971), "pairs", articles, splitting)

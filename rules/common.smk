@@ -7,12 +7,14 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from lib import systems
-from lib.asset_files import files_of
-from lib.config import ConfigError, checked
+from lib.config import ConfigError, checked, ordered
+from lib.manifest import edited, files_of, record_of
 from lib.modules import files_of_script
 from lib.pruning_methods import CALIBRATED
 from lib.report_data import run_files
@@ -20,8 +22,9 @@ from lib.rule_record import compact
 from lib.stale_lock import alive
 from snakemake.exceptions import WorkflowError
 
+PROJECT = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
 try:
-    config = checked(config, Path(workflow.basedir))
+    config = checked(ordered(config, PROJECT), Path(workflow.basedir))
 except ConfigError as error:
     raise WorkflowError(f"config: {error}") from None
 
@@ -136,6 +139,24 @@ def local_folders():
 def fetch_entry(wildcards):
     entry = ASSETS[asset_kind(wildcards.name)][wildcards.name]
     return as_json({"source": entry["source"], **{key: entry[key] for key in ASSET_KEYS[entry["source"]] if key in entry}})
+
+
+def made_folders():
+    """The folders that rules of this run make as a whole: fetched assets, and models."""
+    models = [*ner_taggers(), *(f"summarization/systems/{name}" for name in SYSTEMS if makes_model(name))]
+    return [asset(asset_kind(name), name) for name in systems.used_assets(config)] + [
+        f"results/{config['run']}/{folder}/model" for folder in models
+    ]
+
+
+def refuse_edited(folders):
+    """Stop at a folder that is not as the rule that made it left it: Snakemake does not look inside."""
+    for folder in folders if workflow.is_main_process else []:  # jobs elsewhere may be writing to it
+        if (file := edited(folder)) is not None:
+            raise WorkflowError(
+                f"{folder}/{file}: not as {record_of(folder)} records it; expected a folder that nobody edited; remove the folder, and it is made "
+                "again when something needs it; to work with an edited model or data set, give it an entry of its own with source local"
+            )
 
 
 # ------------------------------------------------------------------ training seeds

@@ -1,7 +1,7 @@
 # Training and compression: the models that systems make.
 #
 # in    the folder of the model that a system starts from (fetched, or its parent's), the pairs and their lengths, prompts/{name}.yaml
-# out   <results>/summarization/systems/{system}/model/                             ordinary weights, tokenizer, model card
+# out   <results>/summarization/systems/{system}/model/, model.json                 ordinary weights, tokenizer, model card; their checksums
 #       <results>/summarization/systems/{system}/training_log.jsonl, training.json  of those that are fine-tuned
 #       <results>/summarization/systems/{system}/sparsity.csv                       of those that are pruned or descend from such
 #       <results>/summarization/systems/{system}/model.bitmask.safetensors, storage.json    the same ones without their zeros
@@ -19,6 +19,7 @@ rule finetune:
         lengths=lambda w: f"<results>/summarization/lengths/{root_model(w.system)}.json",
     output:
         model=directory("<results>/summarization/systems/{system}/model"),
+        manifest="<results>/summarization/systems/{system}/model.json",
         log=shown(
             "<results>/summarization/systems/{system}/training_log.jsonl",
             "training_log",
@@ -64,6 +65,7 @@ rule prune:
         template=lambda w: prompt_template(w.system) if is_calibrated(w.system) else [],
     output:
         model=directory("<results>/summarization/systems/{system}/model"),
+        manifest="<results>/summarization/systems/{system}/model.json",
     log:
         "<logs>/prune/{system}.log",
     benchmark:

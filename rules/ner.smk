@@ -8,7 +8,7 @@
 #       labels.json                        the label scheme: types, labels, and what each source annotates
 #       cleaning.json, cleaning_rows.parquet    what each cleaning step did, and what became of each downloaded row
 #       audit.json                         what is wrong with the data sets as downloaded
-#       model/                             the trained tagger
+#       model/, model.json                 the trained tagger, and the checksums of its files
 #       training_log.jsonl, training.json  how it was trained
 #       metrics.json, predictions.jsonl, errors.json
 #       sentences.json, sentences.html     the configured sentences, tagged
@@ -91,6 +91,7 @@ rule ner_train:
         labels=ner_data("labels.json"),
     output:
         model=directory("<results>/{tagger}/model"),
+        manifest="<results>/{tagger}/model.json",
         log=shown("<results>/{tagger}/training_log.jsonl", "training_log", "Entity recognition", tagger="{tagger}", file="training log"),
         summary="<results>/{tagger}/training.json",
     log:
@@ -109,14 +110,13 @@ rule ner_train:
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(ner_of(w)["training"]),
-        title=lambda w: config["models"][ner_of(w)["backbone"]]["title"],
         flags=lambda w: flags(ner_of(w), "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
-        + f" --seed {seed_of(w.tagger)} --token-steps {token_steps(w)}",
+        + f" --start {ner_of(w)['backbone']} --seed {seed_of(w.tagger)} --token-steps {token_steps(w)}",
     message:
         "Training the tagger ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --backbone {input.backbone} --train {input.train} --validation {input.validation}"
-        " --labels {input.labels} --training {params.training:q} --title {params.title:q} --output {output.model}"
+        " --labels {input.labels} --training {params.training:q} --output {output.model}"
         " --log {output.log} --summary {output.summary} --processes {resources.processes} {params.flags}"
         " --work work/{config[run]}/{wildcards.tagger} --checkpoint-minutes {resources.checkpoint_minutes} 2> {log}"
 

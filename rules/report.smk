@@ -6,11 +6,10 @@
 #       <results>/report/report.{en,fa}.{md,html}                           the report
 #       <results>/report/figures/{figure}.{en,fa}.svg                       the pictures of its Markdown
 #       <results>/submission/NLP-CA4-{student_id}.zip                       the archive, on request (target `submission`)
-import yaml
 from lib.config import without_removed
 from lib.report_studies import figure_names
 
-ASSIGNMENT = without_removed(yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8")))
+ASSIGNMENT = without_removed(PROJECT)
 WORKFLOW = (
     "Snakefile config.yaml Makefile README.md LICENSE pyproject.toml requirements.txt requirements.in "
     "rules scripts envs schemas presets profiles prompts report data"

@@ -74,13 +74,11 @@ rule token_lengths:
     resources:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=15,
-    params:
-        percentiles=" ".join(map(str, PERCENTILES)),
     message:
         "Measuring lengths in tokens of {wildcards.model}"
     shell:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation} --test {input.test}"
-        " --percentiles {params.percentiles} --output {output} 2> {log}"
+        " --output {output} 2> {log}"
 
 
 rule text_statistics:

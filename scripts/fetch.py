@@ -16,7 +16,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from lib.asset_files import belongs_to_model, check_dataset, check_model, files_of, record_files
+from lib.asset_files import belongs_to_model, check_dataset, check_model
+from lib.manifest import files_of, record_files
 from lib.program import InputError, json_value, parser, program, progress
 from lib.publish import whole
 from lib.records import write_json

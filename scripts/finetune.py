@@ -11,6 +11,7 @@ reads    MODEL_DIR      a Hugging Face model folder (safetensors) with its token
          LENGTHS.json   lengths of the articles in tokens of this model's tokenizer, as length_statistics.py writes them
 writes   OUT_DIR        the tuned model in the dtype of MODEL_DIR, as it was after the step with the lowest validation loss (every
                         eval_steps and at the end; the start does not count); tokenizer, model card
+         OUT_DIR.json   the checksums of its files
          LOG.jsonl      a row a logged step, and a row an evaluation, the first of them before training
          TRAINING.json  what was trained on what: rows, shortened articles, lengths, batch, precision, steps, tokens, validation loss
                         before training, at best_step, and of the model as it is stored (`after`)
@@ -48,6 +49,7 @@ from lib.best_weights import BestWeights
 from lib.checkpoints import Checkpoints, add_arguments
 from lib.device import device, device_name, resolve_precision
 from lib.lora import adapted, merged
+from lib.manifest import recorded
 from lib.master_weights import spread
 from lib.model_folder import load_model, model_card, save_model, storage_dtype
 from lib.packing import IGNORED, Collator, check_exact
@@ -153,7 +155,7 @@ def run(args, training, batch_size, accumulation, checkpoints):
         **summary,
     }
     with ExitStack() as outputs:
-        folder, log_file, summary_file = (outputs.enter_context(whole(path)) for path in (args.output, args.log, args.summary))
+        folder, log_file, summary_file = map(outputs.enter_context, (recorded(args.output), whole(args.log), whole(args.summary)))
         save_model(folder, model, tokenizer, template.end_ids(tokenizer, args.model), card(args, training, template, summary))
         training_log.write(log_file)
         write_json(summary_file, summary)

@@ -1,11 +1,11 @@
 r"""Lengths of articles and references in tokens of one model's tokenizer.
 
     python scripts/length_statistics.py --model MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --test TEST.parquet \
-        --percentiles 90 95 99 --output LENGTHS.json
+        --output LENGTHS.json
 
 reads    MODEL_DIR     a Hugging Face model folder with its tokenizer
          *.parquet     id, article, reference
-writes   LENGTHS.json  per split, for article and reference: min, mean, median, the percentiles asked for, max
+writes   LENGTHS.json  per split, for article and reference: min, mean, median, all percentiles (p1 to p100), max
 """
 
 import lib.offline  # noqa: F401
@@ -22,7 +22,6 @@ def arguments(argv):
     command.add_argument("--model", required=True, type=existing_folder)
     for split in SPLITS:
         command.add_argument(f"--{split}", required=True, type=existing_file)
-    command.add_argument("--percentiles", required=True, type=int, nargs="+")
     command.add_argument("--output", required=True)
     return command.parse_args(argv)
 
@@ -32,7 +31,7 @@ def main(argv=None):
     args = arguments(argv)
     tokenizer = ready_tokenizer(args.model)
     lengths = {split: token_lengths(tokenizer, getattr(args, split)) for split in SPLITS}
-    statistics = {split: {text: summary(lengths[split][text], args.percentiles) for text in TEXTS} for split in SPLITS}
+    statistics = {split: {text: summary(lengths[split][text], range(1, 101)) for text in TEXTS} for split in SPLITS}
     with whole(args.output) as part:
         write_json(part, statistics)
 

@@ -2,13 +2,14 @@ r"""Train the tagger: a token classifier of our own over an XLM-R encoder (trans
 
     python scripts/ner_train.py --backbone MODEL_DIR --train TRAIN.parquet --validation VALIDATION.parquet --labels LABELS.json \
         --training '{"num_train_epochs": 1, …}' --alignment first --max-length 512 --dropout 0.1 --head-learning-rate 5e-5 \
-        --embedding-rows all --precision auto --processes 1 --seed 42 --title "XLM-RoBERTa base" \
+        --embedding-rows all --precision auto --processes 1 --seed 42 --start NAME \
         --work WORK_DIR --checkpoint-minutes 10 --output OUT_DIR --log LOG.jsonl --summary TRAINING.json
 
 reads    MODEL_DIR      the encoder: a Hugging Face model folder of type xlm-roberta, with its tokenizer
          *.parquet      tokens, ner_tags, language, source
          LABELS.json    the label scheme, as ner_clean.py writes it
 writes   OUT_DIR        the trained tagger: safetensors in fp32, config with id2label, tokenizer, model card
+         OUT_DIR.json   the checksums of its files
          LOG.jsonl      a row a logged step, and a row an evaluation: validation's sentences, scored as ner_evaluate.py scores them
          TRAINING.json  what was trained on what: sentences, windows, labels, batch as it fitted into memory, precision, steps;
                         of each language a sentence aligned with its subwords
@@ -45,6 +46,7 @@ from lib.cleaning import TOKEN_STEPS
 from lib.device import device_name, resolve_precision
 from lib.embedding_rows import UsedRows
 from lib.labels import OUTSIDE, LabelScheme
+from lib.manifest import recorded
 from lib.model_tokenizer import load_tokenizer
 from lib.ner_data import BATCH
 from lib.ner_scores import Scores
@@ -83,7 +85,7 @@ def arguments(argv):
     command.add_argument("--token-steps", nargs="*", required=True, choices=TOKEN_STEPS, help="cleaning of words, noted for who tags text")
     command.add_argument("--processes", type=int, default=1, help="training processes that share the batch")
     command.add_argument("--seed", required=True, type=int)
-    command.add_argument("--title", required=True, help="the name of the encoder, for the model card")
+    command.add_argument("--start", required=True, help="the name of the encoder, for the model card")
     add_arguments(command)
     command.add_argument("--output", required=True)
     command.add_argument("--log", required=True)
@@ -139,7 +141,7 @@ def run(args, training, batch_size, accumulation, checkpoints):
         "processes": args.processes,
     }
     with ExitStack() as outputs:
-        folder, log_file, summary_file = (outputs.enter_context(whole(path)) for path in (args.output, args.log, args.summary))
+        folder, log_file, summary_file = map(outputs.enter_context, (recorded(args.output), whole(args.log), whole(args.summary)))
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         (folder / "README.md").write_text(card(args, scheme, training, summary), encoding="utf-8")
@@ -304,7 +306,7 @@ tags: [named-entity-recognition, xlm-roberta]
 
 # Named entities in {", ".join(languages)}
 
-{args.title} with dropout and a linear layer of our own (`XLMRobertaTagger` in `scripts/lib/tagger.py`), trained on
+The encoder `{args.start}` with dropout and a linear layer of our own (`XLMRobertaTagger` in `scripts/lib/tagger.py`), trained on
 {summary["sentences"]["train"]} sentences. Tags are IOB2; a word's tag is read at its first subword; sentences longer than
 {args.max_length} subwords are split between words.
 

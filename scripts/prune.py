@@ -8,6 +8,7 @@ reads    MODEL_DIR      a Hugging Face model folder (safetensors) with its token
          TRAIN.parquet  id, article, reference: a sample of its rows, drawn by the seed, is what wanda is calibrated on
          TEMPLATE.yaml  the prompt template; calibration reads the text that fine-tuning reads, of at most --max-length tokens a row
 writes   OUT_DIR        the same model, pruned: ordinary weights that load anywhere, in the dtype of MODEL_DIR; tokenizer, model card
+         OUT_DIR.json   the checksums of its files
 
 The weights that stay are those of MODEL_DIR bit for bit, and the share of zeros is the one asked for; both are checked.
 """
@@ -20,12 +21,12 @@ import lib.offline  # noqa: F401
 import torch
 
 from lib.device import device
+from lib.manifest import recorded
 from lib.model_folder import load_model, model_card, save_model, storage_dtype, tensors
 from lib.program import InputError, existing_file, log, model_folder, parser, program
 from lib.prompting import end_ids, load_template, ready_tokenizer
 from lib.pruning import METHODS, check_scope, prune_model, share_of_prunable
 from lib.pruning_methods import CALIBRATED
-from lib.publish import whole
 from lib.records import read_parquet
 from lib.sparsity import prunable
 
@@ -88,7 +89,7 @@ def main(argv=None):
     weights = sum(layer.weight.numel() for layer in prunable(model).values())
     log(f"{args.method}, {args.scope}: {zeros} of {weights} prunable weights are zero")
     model.to("cpu", storage_dtype(args.model))
-    with whole(args.output) as folder:
+    with recorded(args.output) as folder:
         save_model(folder, model, tokenizer, end_ids(tokenizer, args.model), card(args, model, zeros, weights, rows))
         check_kept(args.model, folder, zeros, {f"{name}.weight" for name in prunable(model)})
 

@@ -14,7 +14,7 @@ import random
 
 import lib.offline  # noqa: F401
 
-from lib.length_summary import SPLITS, TEXTS, histograms, summary
+from lib.length_summary import SPLITS, TEXTS, chosen, histograms, summary
 from lib.program import existing_file, named_file, parser, program
 from lib.publish import whole
 from lib.records import parquet_batches, read_json, write_json
@@ -43,7 +43,7 @@ def main(argv=None):
     for split in SPLITS:
         splits[split] = {"pairs": len(lengths[split]["article"]["words"])} | {
             text: {unit: summary(values, args.percentiles) for unit, values in lengths[split][text].items()}
-            | {"tokens": {model: statistics[split][text] for model, statistics in tokens.items()}}
+            | {"tokens": {model: chosen(statistics[split][text], args.percentiles) for model, statistics in tokens.items()}}
             for text in TEXTS
         }
     statistics = {

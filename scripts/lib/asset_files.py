@@ -1,9 +1,9 @@
-"""The files of a fetched model or data set: which belong to it, whether all are there, and their checksums."""
+"""The files of a fetched model or data set: which belong to it, and whether all are there."""
 
-import hashlib
 from fnmatch import fnmatch
 from pathlib import Path
 
+from lib.manifest import files_of
 from lib.program import InputError
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "vocab.txt", "merges.txt", "README.md", "LICENSE*", "USE_POLICY*")
@@ -14,12 +14,6 @@ DATA_FILES = (".parquet", ".jsonl", ".json", ".csv")
 def belongs_to_model(name):
     """Weights as safetensors, configs and the tokenizer, at the top of a repository: no pickles, no code, no folders of other formats."""
     return "/" not in name and any(fnmatch(name, pattern) for pattern in MODEL_FILES)
-
-
-def files_of(folder):
-    """Relative paths of all files below `folder`, sorted; hidden files and folders are left out."""
-    files = (path.relative_to(folder) for path in Path(folder).rglob("*") if path.is_file())
-    return sorted(file for file in files if not any(part.startswith(".") for part in file.parts))
 
 
 def check_model(folder, key):
@@ -36,19 +30,6 @@ def check_dataset(folder, key):
     names = [file.as_posix() for file in files_of(folder)]
     if not any(Path(name).suffix in DATA_FILES for name in names):
         raise InputError(f"{key}: found no data ({_some(names)}); expected {', '.join(DATA_FILES)}; name another source")
-
-
-def record_files(folder):
-    """[{"path", "bytes", "sha256"}] of every file, sorted by path."""
-    folder = Path(folder)
-    return [
-        {"path": file.as_posix(), "bytes": (folder / file).stat().st_size, "sha256": sha256(folder / file)} for file in files_of(folder)
-    ]
-
-
-def sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _some(names, most=6):

@@ -39,6 +39,17 @@ def checked(config, root):
     return config
 
 
+def ordered(config, first):
+    """`config` with the keys that `first` has in their order there, and its others after them, at every depth.
+
+    Snakemake puts the keys of a --configfile before those that it overrides, and the order of data sets, sources and systems counts.
+    """
+    if not (isinstance(config, dict) and isinstance(first, dict)):
+        return config
+    keys = [*(key for key in first if key in config), *(key for key in config if key not in first)]
+    return {key: ordered(config[key], first.get(key)) for key in keys}
+
+
 @cache
 def _schema(path):
     return yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -20,7 +20,8 @@ import huggingface_hub
 from huggingface_hub import errors
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, get_session, hf_raise_for_status, parse_ratelimit_headers
 
-from lib.asset_files import belongs_to_model, sha256
+from lib.asset_files import belongs_to_model
+from lib.manifest import sha256
 from lib.program import InputError, one_line, progress
 
 FAILURES = (httpx2.HTTPError, OSError)

@@ -24,6 +24,11 @@ def summary(lengths, percentiles):
     }
 
 
+def chosen(summed, percentiles):
+    """A summary with these of its percentiles only."""
+    return {key: summed[key] for key in ("min", "mean", "median", *(f"p{percentile}" for percentile in percentiles), "max")}
+
+
 def histograms(lengths):
     """How many texts have which lengths, in bins of one width for all groups, so that these can be compared.
 

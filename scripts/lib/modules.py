@@ -1,6 +1,7 @@
 """Which files a script is made of."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[1]
@@ -17,8 +18,10 @@ def files_of_script(path):
     return found
 
 
+@cache
 def _imported(path):
     """Files under scripts/ that `import a.b`, `from a import b` or `from a.b import c` in the file at `path` can mean."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Import):
@@ -28,4 +31,5 @@ def _imported(path):
         names += [name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)]  # the packages above
         for name in names:
             place = SCRIPTS / name.replace(".", "/")
-            yield from (file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists())
+            found += [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
+    return found

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
-from lib.asset_files import sha256
+from lib.manifest import sha256
 from lib.program import InputError, log, progress
 from lib.publish import whole
 

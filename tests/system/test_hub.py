@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib.asset_files import belongs_to_model, files_of
+from lib.asset_files import belongs_to_model
+from lib.manifest import files_of
 from lib.random_models import make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 from hub_server import Hub, corrupt, cut, no_ranges, portal, stall, status
-
 from runs import ROOT, copy_of_project
 
 MEMBER, STRANGER = (f"hf_{uuid.uuid4().hex}" for _ in range(2))  # tokens of accounts that accepted a gated model's licence, and did not

@@ -11,8 +11,8 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 import fetch
 import lib.wheel
 import provenance
-from lib.asset_files import sha256
 from lib.dataset_folder import load_splits
+from lib.manifest import sha256
 from lib.random_models import make
 
 

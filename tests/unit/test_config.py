@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lib.config import ConfigError, checked
+from lib.config import ConfigError, checked, ordered
 
 ROOT = Path(__file__).parents[2]
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
@@ -235,3 +235,15 @@ def test_the_lock_answers_what_is_asked_for(source):
     locked = (ROOT / source).with_suffix(".txt").read_text()
     for line in asked:
         assert re.search(rf"^{re.escape(line)}{'$' if '==' in line else '=='}", locked, re.M), line
+
+
+def test_overridden_keys_keep_their_places_and_new_ones_come_last():
+    project = {"a": 1, "systems": {"one": {"kind": "lead", "sentences": 3}, "two": {}}, "z": [1]}
+    overridden = {"z": [2], "systems": {"three": {}, "two": {}, "one": {"sentences": 4, "kind": "lead"}}, "a": 1}
+    result = ordered(overridden, project)
+    assert result == overridden
+    assert (list(result), list(result["systems"]), list(result["systems"]["one"])) == (
+        ["a", "systems", "z"],
+        ["one", "two", "three"],
+        ["kind", "sentences"],
+    )

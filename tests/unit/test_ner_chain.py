@@ -75,7 +75,7 @@ def train(data, out, rows="used", training=TRAINING, token_steps=("normalize_let
                 "--validation",
                 str(data / "validation.parquet"),
             ),
-            *("--labels", str(data / "labels.json"), "--training", json.dumps(training), "--embedding-rows", rows, "--title", "Tiny XLM-R"),
+            *("--labels", str(data / "labels.json"), "--training", json.dumps(training), "--embedding-rows", rows, "--start", "tiny"),
             *(part for name, value in options.items() for part in (f"--{name}", str(value))),
             *("--token-steps", *token_steps),
             *("--work", str(out / "work")),
@@ -154,7 +154,7 @@ def test_what_was_trained_is_told(data, trained):
     assert (summary["steps"], summary["effective_batch"], summary["out_of_memory"]) == (60, 8, [])
     assert summary["embedding_rows"]["trained"] < summary["embedding_rows"]["all"]
     card = (trained / "model" / "README.md").read_text(encoding="utf-8")
-    assert "Tiny XLM-R" in card
+    assert "The encoder `tiny` with" in card
     assert "undecided (fa, from persian): PER ORG LOC" in card
     config = AutoConfig.from_pretrained(trained / "model")
     assert list(config.id2label.values()) == read_json(data / "labels.json")["labels"]

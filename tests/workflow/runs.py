@@ -13,7 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = [
     "Snakefile",
+    "Makefile",
+    "README.md",
+    "LICENSE",
+    "pyproject.toml",
     "config.yaml",
+    "requirements.in",
     "requirements.txt",
     "rules",
     "scripts",
@@ -41,10 +46,11 @@ def copy_of_project(folder):
     return folder
 
 
-def snakemake(folder, *options, timeout=1200):
-    """Run Snakemake of this Python in `folder`; a CompletedProcess with stdout and stderr together."""
+def snakemake(folder, *options, timeout=1200, **variables):
+    """Run Snakemake of this Python in `folder`, with more environment variables; a CompletedProcess with stdout and stderr together."""
     command = [sys.executable, "-m", "snakemake", *options]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HF_TOKEN": TOKEN}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "HF_TOKEN": TOKEN} | variables
     return subprocess.run(
         command, cwd=folder, env=environment, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )

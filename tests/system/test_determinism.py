@@ -1,0 +1,65 @@
+"""Two clean runs on one machine: the same data, weights, summaries, scores, tables and reports, byte for byte; on whatever disk."""
+
+import shutil
+import subprocess
+from fnmatch import fnmatch
+from pathlib import Path
+
+from lib.manifest import files_of
+from runs import planned, snakemake
+from sources_run import CONFIG, TARGETS
+
+RUN = Path("results") / "reruns"
+PAGES = [RUN / "report" / f"report.{language}.{format}" for language in ("en", "fa") for format in ("md", "html")]
+TIMED = ("assets/*", "*speed.json", "*training_log.jsonl")  # the files of a run that hold timings, dates or hosts
+
+
+def of_run(folder):
+    """The paths of a run's files, without the report and the archive, which show all others."""
+    paths = [path.as_posix() for path in files_of(folder / RUN)]
+    return [path for path in paths if not fnmatch(path, "submission/*") and not fnmatch(path, "report/report.*")]
+
+
+def is_timed(path):
+    return any(fnmatch(path, pattern) for pattern in TIMED)
+
+
+def test_two_runs_make_the_same_files(finished, again):
+    one, two = of_run(finished), of_run(again)
+    assert one == two
+    assert {"ner/metrics.json", "ner/model/model.safetensors", "summarization/comparison.csv", "report/figures/scores.en.svg"} <= set(one)
+    different = [path for path in one if not is_timed(path) and (finished / RUN / path).read_bytes() != (again / RUN / path).read_bytes()]
+    assert different == []
+
+
+def test_with_the_timings_of_the_other_a_run_makes_its_report(finished, again):
+    for path in filter(is_timed, of_run(finished)):
+        shutil.copy(finished / RUN / path, again / RUN / path)
+    for place in ("benchmarks", "logs"):
+        shutil.copytree(finished / place, again / place, dirs_exist_ok=True)
+    run = snakemake(again, "--cores", "2", *CONFIG, "--forcerun", "report", "--", *map(str, PAGES))
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert planned(run.stdout) == {"report": 1}
+    assert [page.name for page in PAGES if (finished / page).read_bytes() != (again / page).read_bytes()] == []
+
+
+def test_a_run_on_another_disk_leaves_nothing_behind_on_this_one(again):
+    for name in ("results", "assets"):
+        assert (again / name).is_symlink()
+    assert not [path for place in ("results", "assets") for path in (again / place).resolve().rglob(".part-*")]
+
+
+def test_the_report_of_a_finished_run_survives_without_its_models(again):
+    """The last of this file: it deletes the models."""
+    pages = {page: (again / page).read_bytes() for page in PAGES}
+    refused = subprocess.run(["make", "clean-models", "RUN=none"], cwd=again, text=True, capture_output=True, check=False)
+    assert refused.returncode != 0
+    assert "error: RUN: found 'none'; expected a finished run in results/" in refused.stderr
+    subprocess.run(["make", "clean-models", "RUN=reruns"], cwd=again, check=True)
+    assert not list((again / RUN).rglob("*.safetensors"))
+    run = snakemake(again, "-n", *CONFIG, "--", *TARGETS)
+    assert "Nothing to be done" in run.stdout, run.stdout[-2000:]
+    assert pages == {page: (again / page).read_bytes() for page in PAGES}
+    (again / "name.yaml").write_text("student_name: Another\n")
+    run = snakemake(again, "-n", "--quiet", "rules", *CONFIG, "name.yaml", "--", *TARGETS)
+    assert planned(run.stdout) == {"record_config": 1, "report": 1, "submission": 1, "all": 1}
