@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -127,6 +128,8 @@ def _dry_run(folder, arguments, said, found):
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
         os.chdir(folder)
+        for module in [name for name in sys.modules if name.partition(".")[0] == "lib"]:
+            del sys.modules[module]  # the folder has its own
         logging.raiseExceptions = False
         logger.addFilter(collect)
         snakemake(arguments)
