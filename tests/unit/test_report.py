@@ -360,6 +360,16 @@ def section(texts, id, language="en"):
     return re.split(r'<a id="\w+"></a>', texts[language, "md"].split(f'<a id="{id}"></a>')[1])[0]
 
 
+def test_a_chat_prompt_of_any_wording_counts_as_one(tmp_path):
+    def chatting(config):
+        for name in ("llama", "smollm2"):
+            config["models"][name]["prompt"] = "chat_highlights"
+
+    texts = write_report(make_run(tmp_path, change=chatting), languages=("en",))
+    assert "with a chat template, the way of Instruct models" in section(texts, "S21")
+    assert "This run prompts no base model" in section(texts, "S13")
+
+
 def test_studies_stand_under_their_questions(study):
     _, texts = study
     for id, name in (("S11", "precision"), ("S12", "shots"), ("S13", "templates"), ("P5", "pruning")):
