@@ -6,29 +6,32 @@ reads    results/RUN/config.yaml, ner/metrics.json, summarization/systems/*/scor
 writes   OUTPUT/comparison.json  scores and settings, as the tables have them
          OUTPUT/comparison.md    the same as tables
 
-A system is compared with the one of the same name. Where both runs summarized the same articles, the test is a paired bootstrap; else
-articles of each run are drawn by themselves, and the difference holds for other articles of the same kinds only. Scores of named
-entities are compared by their intervals, as if the runs' test sentences were drawn independently: a difference counts if it exceeds the
-root of the sum of the squared half-widths. Where the sentences are the same, this asks for more than it must.
+A system is compared with the one of the same name. Where both runs summarized the same articles (ids and references), the test is a paired
+bootstrap; else articles of each run are drawn by themselves, and a difference can be that of the articles. p-values are corrected (Holm
+1979) for the number of systems, within each score. Scores of named entities are compared by their intervals, as if the runs' test sentences
+were drawn independently: p is the normal one of the difference over the root of the sum of the squared half-widths, corrected for the
+number of blocks within each score. Where the sentences are the same, this asks for more than it must.
 """
 
 from pathlib import Path
+from statistics import NormalDist
 
 import lib.offline  # noqa: F401
 
 import pandas as pd
 import yaml
 
-from lib.intervals import RESAMPLES, paired_tests, resampled_means
-from lib.markdown_text import code, escape
+from lib.intervals import RESAMPLES, holm, paired_tests, resampled_means
+from lib.markdown_text import code, escape, literal_code_spans
 from lib.program import InputError, existing_folder, parser, program, progress
 from lib.publish import whole
-from lib.records import read_json, write_json
+from lib.records import read_json, read_jsonl, write_json
 from lib.settings import compared
 
 NER_SCORES = ("precision", "recall", "f1")
 SPEEDS = ("seconds", "new_tokens_per_second", "peak_memory_bytes", "bytes_on_disk")
 LEVEL = 0.05
+HALF_WIDTH = NormalDist().inv_cdf(1 - LEVEL / 2)  # of a 95 % interval, in standard errors
 
 
 def arguments(argv):
@@ -57,8 +60,8 @@ def main(argv=None):
     comparison = {
         "left": args.left,
         "right": args.right,
-        "ner": list(ner_scores(*runs)),
-        "summarization": list(summary_scores(*runs, configs, args.seed)),
+        "ner": corrected(list(ner_scores(*runs)), "score"),
+        "summarization": corrected(list(summary_scores(*runs, configs, args.seed)), "metric"),
         "speed": list(speeds(*runs, configs)),
         "only_left": only(*configs),
         "only_right": only(*reversed(configs)),
@@ -74,6 +77,15 @@ def main(argv=None):
 # ------------------------------------------------------------------ scores
 
 
+def corrected(rows, score):
+    """The rows with `holm`, their p-values corrected within the same score, and `beyond_noise`, which it decides."""
+    for family in dict.fromkeys(row[score] for row in rows):
+        members = [row for row in rows if row[score] == family]
+        for row, p in zip(members, holm([row["p"] for row in members]), strict=True):
+            row |= {"holm": float(p), "beyond_noise": bool(p < LEVEL)}
+    return rows
+
+
 def ner_scores(left, right):
     """Rows of the scores that both runs have: of all sentences, of each language, of each type."""
     blocks = [dict(ner_blocks(read_json(run / "ner" / "metrics.json")["test"])) for run in (left, right)]
@@ -82,12 +94,19 @@ def ner_scores(left, right):
             for score in NER_SCORES:
                 one, other = (block[place][score] for block in blocks)
                 difference = other["value"] - one["value"]
-                margin = ((one["high"] - one["low"]) ** 2 + (other["high"] - other["low"]) ** 2) ** 0.5 / 2
                 sizes = [block[place]["support"] for block in blocks]
                 yield {"of": place, "score": score, "left": one, "right": other, "difference": difference} | {
                     "support": sizes,
-                    "beyond_noise": abs(difference) > margin,
+                    "p": normal_p(difference, one, other),
                 }
+
+
+def normal_p(difference, *blocks):
+    """The two-sided p-value of a difference of two independent scores, from their intervals; 1 without any difference."""
+    width = sum((block["high"] - block["low"]) ** 2 for block in blocks) ** 0.5 / 2
+    if difference == 0:
+        return 1.0
+    return 2 * NormalDist().cdf(-abs(difference) / width * HALF_WIDTH) if width else 0.0
 
 
 def ner_blocks(test):
@@ -104,7 +123,7 @@ def summary_scores(left, right, configs, seed):
             tables = [read_scores(run / "summarization" / "systems" / name / "scores_by_article.csv") for run in (left, right)]
             metrics = [metric for metric in tables[0].columns if metric in tables[1].columns]
             values = [table[metrics].to_numpy() for table in tables]
-            same = tables[0].index.equals(tables[1].index)
+            same = tables[0].index.equals(tables[1].index) and same_references(left, right, name)
             differences, p_values = paired_tests(values[1] - values[0], seed) if same else unpaired_tests(*values, seed)
             for number, metric in enumerate(metrics):
                 yield {
@@ -116,8 +135,14 @@ def summary_scores(left, right, configs, seed):
                     "p": float(p_values[number]),
                     "articles": [len(table) for table in tables],
                     "same_articles": same,
-                    "beyond_noise": bool(p_values[number] < LEVEL),
                 }
+
+
+def same_references(left, right, system):
+    """Ids can be row numbers, which other data share."""
+    rows = [read_jsonl(run / "summarization" / "systems" / system / "predictions.jsonl") for run in (left, right)]
+    one, other = ([row["reference"] for row in side] for side in rows)
+    return one == other
 
 
 def unpaired_tests(left, right, seed):
@@ -154,12 +179,25 @@ def only(ours, theirs):
 
 def markdown(comparison):
     left, right = (code(comparison[side]) for side in ("left", "right"))
-    lines = [f"# {left} and {right}", "", f"Differences are {right} minus {left}. **Bold**: more than noise, at a level of {LEVEL}.", ""]
+    lines = [
+        f"# {left} and {right}",
+        "",
+        f"Differences are {right} minus {left}. **Bold**: more than noise, "
+        f"at a level of {LEVEL} for the p-value that is corrected for all rows of the same score.",
+        "",
+    ]
     lines += ["## Named entities", ""]
     lines += table(
-        ("of", "score", left, right, "difference"),
+        ("of", "score", left, right, "difference", "p", "corrected"),
         [
-            [escape(row["of"]), row["score"], interval(row["left"]), interval(row["right"]), bold(f"{row['difference']:+.3f}", row)]
+            [
+                escape(row["of"]),
+                row["score"],
+                interval(row["left"]),
+                interval(row["right"]),
+                bold(f"{row['difference']:+.3f}", row),
+                *p_values(row),
+            ]
             for row in comparison["ner"]
         ],
     )
@@ -168,7 +206,7 @@ def markdown(comparison):
     if different:
         lines += ["The runs summarized different articles: a difference can be that of the articles.", ""]
     lines += table(
-        ("system", "score", left, right, "difference", "p"),
+        ("system", "score", left, right, "difference", "p", "corrected", "articles"),
         [
             [
                 code(row["system"]),
@@ -176,7 +214,8 @@ def markdown(comparison):
                 f"{row['left']:.2f}",
                 f"{row['right']:.2f}",
                 bold(f"{row['difference']:+.2f}", row),
-                f"{row['p']:.4f}",
+                *p_values(row),
+                row["articles"][0] if row["same_articles"] else " and ".join(map(str, row["articles"])),
             ]
             for row in comparison["summarization"]
         ],
@@ -194,7 +233,11 @@ def markdown(comparison):
         ("key", left, right),
         [[code(row["key"]), setting(row, "left"), setting(row, "right")] for row in comparison["settings"]],
     )
-    return "\n".join(lines)
+    return literal_code_spans("\n".join(lines))
+
+
+def p_values(row):
+    return [f"{row[kind]:.4f}" for kind in ("p", "holm")]
 
 
 def table(columns, rows):

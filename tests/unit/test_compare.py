@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 import compare
 
@@ -16,7 +17,7 @@ def block(value, margin=0.02):
     return {"value": value, "low": value - margin, "high": value + margin}
 
 
-def write_run(results, name, f1, scores, ids, systems=("lead3", "tuned"), **config):
+def write_run(results, name, f1, scores, ids, systems=("lead3", "tuned"), other_texts=False, **config):
     folder = results / name
     summarization = {"systems": {system: {"kind": "lead"} for system in systems}}
     (folder / "ner").mkdir(parents=True)
@@ -27,6 +28,8 @@ def write_run(results, name, f1, scores, ids, systems=("lead3", "tuned"), **conf
         place = folder / "summarization" / "systems" / system
         place.mkdir(parents=True)
         pd.DataFrame({"id": ids, **dict.fromkeys(METRICS, scores)}).to_csv(place / "scores_by_article.csv", index=False)
+        rows = [json.dumps({"id": id, "reference": f"{name if other_texts else ''} reference of {id}"}) for id in ids]
+        (place / "predictions.jsonl").write_text("\n".join(rows))
         (place / "speed.json").write_text(json.dumps({"seconds": 2.0, "device": "a|b"}))
 
 
@@ -62,6 +65,45 @@ def test_different_articles_are_drawn_by_themselves(tmp_path, run):
     assert not any(row["beyond_noise"] for row in comparison["ner"])
     assert (comparison["only_left"], comparison["only_right"]) == (["tuned"], ["other"])
     assert "The runs summarized different articles" in text
+
+
+def test_the_same_ids_of_other_texts_are_no_pairs(tmp_path, run):
+    scores, ids = np.random.default_rng(0).normal(30, 10, 60), [str(number) for number in range(60)]
+    write_run(tmp_path, "one", 0.80, scores, ids)
+    write_run(tmp_path, "two", 0.80, scores + 0.5, ids, other_texts=True)
+    comparison, _ = run()
+    assert {(row["same_articles"], row["beyond_noise"]) for row in comparison["summarization"]} == {(False, False)}
+
+
+def test_many_systems_make_no_difference_by_chance(tmp_path, run):
+    """A p that would count alone counts no more among twenty."""
+    generator, ids = np.random.default_rng(3), [f"a{number}" for number in range(60)]
+    scores = generator.normal(30, 10, 60)
+    noise = generator.normal(0, 1, 60)
+    noise += 0.28 - noise.mean()  # p of about 0.03
+    for name, add in (("one", 0), ("two", noise)):
+        write_run(tmp_path, name, 0.8, scores + add, ids, systems=[f"s{number}" for number in range(20)])
+    rows = run()[0]["summarization"]
+    assert all(row["p"] < 0.05 < row["holm"] and not row["beyond_noise"] for row in rows)
+
+
+def test_scores_with_intervals_are_compared_as_independent_ones():
+    one, other = block(0.80), block(0.80 + 0.02 * 2**0.5)  # as far apart as two half-widths, squared and summed, allow
+    assert compare.normal_p(other["value"] - one["value"], one, other) == pytest.approx(0.05)
+    assert compare.normal_p(0, one, one) == 1
+    assert compare.normal_p(0.1, block(0.8, 0), block(0.9, 0)) == 0
+
+
+def test_hostile_text_stays_text(tmp_path, run):
+    hostile = "<script>alert(1)</script> | [x](http://evil.example) `code` **b**\n# heading \u202e"
+    for name in ("one", "two"):
+        write_run(tmp_path, name, 0.8, [1.0, 2.0], ["a", "b"], models={"m_": {"title": hostile + name, "licence": name}})
+    _, text = run()
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    kinds = [child.type for token in tokens for child in [token, *(token.children or [])]]
+    assert not {"html_block", "html_inline", "link_open", "image"} & set(kinds)
+    assert kinds.count("heading_open") == 5 and "\u202e" not in text
+    assert "| `models.m_.title` | &lt;script&gt;" in text
 
 
 def test_an_unpaired_test_knows_a_difference():
