@@ -110,6 +110,25 @@ def test_the_archive_holds_report_code_and_output(run, tmp_path):
     assert not [name for name in names if "parquet" in name or "compare.log" in name]
 
 
+def test_the_reports_links_lead_into_the_archive(run, tmp_path):
+    links = ["ner/metrics.json", "ner/variants/", "summarization/test.parquet"]
+    write_text(run / "report" / "report.en.md", "".join(f"([`{link}`](../{link}) rule [`x`](#rule-x))\n" for link in links))
+    write_text(
+        run / "report" / "report.fa.html", "".join(f'<a href="../{link}" rel="noreferrer"><code>{link}</code></a>\n' for link in links)
+    )
+    content = pack(run, tmp_path / "a.zip")
+    tagger = "1-entity-recognition/output/ner"
+    assert content["report/report.en.md"].decode().splitlines() == [
+        f"([`ner/metrics.json`](../{tagger}/metrics.json) rule [`x`](#rule-x))",
+        f"([`ner/variants/`](../{tagger}/variants/) rule [`x`](#rule-x))",
+        "(`summarization/test.parquet` rule [`x`](#rule-x))",
+    ]
+    page = content["report/report.fa.html"].decode().splitlines()
+    assert page[0] == f'<a href="../{tagger}/metrics.json" rel="noreferrer"><code>ner/metrics.json</code></a>'
+    assert page[2] == "<code>summarization/test.parquet</code>"
+    assert f"{tagger}/metrics.json" in content
+
+
 def test_every_system_lies_in_one_part_and_what_is_left_of_another_configuration_in_none(tmp_path):
     folder = make_run(tmp_path / "results" / "made_up", overrides={"seeds": [42]}, change=with_studies)
     finished(folder, ["scores", "study_precision", "study_shots", "study_templates", "study_again", "study_pruning"])
