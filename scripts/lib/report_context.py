@@ -20,7 +20,7 @@ from lib.figures import style
 from lib.markdown_text import code, escape, literal_code_spans, paragraphs, visible
 from lib.overlap import shared_runs
 from lib.program import InputError
-from lib.report_data import SCORES, Record, files_of_systems, reading, record, run_files
+from lib.report_data import SCORES, Record, files_of_systems, in_language, reading, record, run_files
 from lib.report_language import NOTHING, apart, direction, judged
 from lib.report_studies import about, group, in_curve, members, position, studies
 from lib.report_warnings import run_warnings
@@ -66,7 +66,7 @@ class Report:
     """
 
     def __init__(self, run, language, form, sources):
-        self.run, self.language, self.form, self.sources, self.deciding = run, language, form, sources, DECIDING
+        self.run, self.language, self.form, self.sources, self.deciding = in_language(run, language.code), language, form, sources, DECIDING
         self.pictures = {}  # name → Picture; drawn once a language, whatever the form
         self.bibliography = Bibliography(sources.bibliography, language.figure)
         self.own = {}  # question id -> whether the answer is the student's own

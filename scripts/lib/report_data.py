@@ -158,6 +158,19 @@ def load_run(folder):
     )
 
 
+def in_language(run, code):
+    """The run with the titles of its models and data in a language, where the configuration has them as `title_{code}`."""
+    entries = {**run["models"], **run["datasets"]}
+    own = {name: {"title": entry[f"title_{code}"]} for name, entry in entries.items() if f"title_{code}" in entry}
+
+    def titled(records):
+        return Record(
+            {name: Record({**entry, **own.get(name, {})}, entry._source, entry._path) for name, entry in records.items()}, run._source
+        )
+
+    return Record({**run, **{part: titled(run[part]) for part in ("assets", "models", "datasets")}}, run._source)
+
+
 def load_ner(folder, config):
     """The main tagger, its `variants`, and of each under `seeds` the metrics of its further seeds.
 

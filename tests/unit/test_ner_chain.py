@@ -153,6 +153,10 @@ def test_what_was_trained_is_told(data, trained):
     assert summary["sentences"] == {"train": 80, "validation": 20}
     assert (summary["steps"], summary["effective_batch"], summary["out_of_memory"]) == (60, 8, [])
     assert summary["embedding_rows"]["trained"] < summary["embedding_rows"]["all"]
+    assert summary["aligned"]
+    for sentence in summary["aligned"].values():
+        assert any(len(word["subwords"]) > 1 and word["tag"] != "O" for word in sentence)
+        assert all(word["labels"] == [word["tag"], *[None] * (len(word["subwords"]) - 1)] for word in sentence)
     card = (trained / "model" / "README.md").read_text(encoding="utf-8")
     assert "The encoder `tiny` with" in card
     assert "undecided (fa, from persian): PER ORG LOC" in card

@@ -270,6 +270,14 @@ def test_words_that_judge_follow_the_test(texts, tmp_path):
     assert "higher by" not in nearly.split("## Warnings")[0].split("### N1")[0]
 
 
+def test_data_has_a_persian_title_where_the_configuration_gives_one(tmp_path):
+    def name(config):
+        config["datasets"]["cnn_dailymail"]["title_fa"] = "خبرهای سی‌ان‌ان"
+
+    texts = write_report(make_run(tmp_path / "run", overrides={"seeds": [42]}, change=name))
+    assert "| خبرهای سی‌ان‌ان | hub |" in section(texts, "S1", "fa") and "خبرهای سی‌ان‌ان" not in section(texts, "S1")
+
+
 def test_what_the_run_is_stands_first(texts):
     for language, sentence in (("en", "A made-up run for tests."), ("fa", "اجرایی ساختگی برای آزمون‌ها.")):
         first, _, _rest = texts[language, "md"].partition("##")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from lib.rule_record import rules_of
 from runs import TOKEN, planned, snakemake
 
 NER_BLOCK = {"accuracy", "precision", "recall", "f1", "support"}
@@ -221,6 +222,37 @@ def test_the_report_has_every_requirement_in_order(results, language):
     page = (results / "report" / f"report.{language}.html").read_text(encoding="utf-8")
     without_links = re.sub(r"<a [^>]*>", "", page)
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", without_links), "the page would ask a network for something"
+
+
+def test_the_rules_behind_the_report_are_recorded(results):
+    record = read(results / "rules.json")
+    assert set(record["rules"]) >= {"fetch", "ner_train", "finetune", "prune", "generate", "lead", "score", "study", "report"}
+    assert record["rules"]["generate"]["jobs"] == len(SYSTEMS) - 1
+    assert {"fetch", "finetune", "prune", "summ_split"} == set(record["rules"]["generate"]["after"])
+    assert rules_of(record, "summarization/systems/lead3/predictions.jsonl") == ["lead"]
+    assert rules_of(record, "summarization/systems/smollm2_tuned/predictions.jsonl") == ["gather_predictions"]
+    assert rules_of(record, "ner/variants/as_downloaded/metrics.json") == ["ner_evaluate"]
+
+
+def test_the_report_tells_what_each_rule_took_and_links_to_files_that_are_there(results):
+    text = (results / "report" / "report.en.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| <a id=\"rule-(\w+)\"></a>.*?\| ([\d,]+) \| ([\d,]+) \|", text, re.M)
+    assert {name: jobs == measured for name, jobs, measured in rows if name != "report"} == dict.fromkeys(
+        set(read(results / "rules.json")["rules"]) - {"report"}, True
+    )
+    links = set(re.findall(r"\]\((\.\./[^)]*)\)", text))
+    assert len(links) > 20
+    assert not [link for link in links if not (results / "report" / link).exists()]
+
+
+def test_snakemakes_own_report(smoke):
+    run = snakemake(smoke, "--configfile", "presets/smoke.yaml", "--report", "own.html")
+    assert run.returncode == 0, run.stdout[-3000:]
+    page = (smoke / "own.html").read_text(encoding="utf-8")
+    for text in ("Entity recognition", "Training and compression", "Provenance", "training log", "smollm2_pruned", "report.fa.html"):
+        assert text in page, text
+    assert "from raw data to a finished report" in page
+    assert not re.search(r"""<(?:script|img|link)[^>]+(?:src|href)=["'](?:https?:)?//""", page)
 
 
 def test_two_runs_side_by_side(smoke):
