@@ -35,11 +35,13 @@ def extremes(report, what, values, shown):
     return say(report, "extremes", what=what, best=best, high=shown(values[best]), worst=worst, low=shown(values[worst]))
 
 
-def course(report, what, points, shown):
-    """From where to where a line of (place, value) goes."""
+def course(report, what, points, shown, axis):
+    """From where to where a line of (place, value) goes along an axis."""
     (start, first), (end, last) = points[0], points[-1]
-    places = {"start": report.language.num(start, whole(start)), "end": report.language.num(end, whole(end))}
-    return say(report, "course" if len(points) > 1 else "point", what=what, first=shown(first), last=shown(last), **places)
+    values = {"what": what, "first": shown(first), "axis": axis, "start": report.language.num(start, whole(start))}
+    if len(points) == 1:
+        return say(report, "point", **values)
+    return say(report, "course", last=shown(last), end=report.language.num(end, whole(end)), **values)
 
 
 def whole(number):

@@ -125,7 +125,7 @@ def distributions(panels, x_title, y_title):
     groups = list(dict.fromkeys(group for panel in panels for group in panel["shares"]))
     width, charts = WIDTH / len(panels) - 30, []
     x = number("x", title=x_title, axis={"tickCount": 6}, scale={"nice": False})
-    strokes = {"symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 260}
+    strokes = {"symbolType": "stroke", "symbolStrokeWidth": 2, "symbolSize": 260, "alone": True}
     for panel in panels:
         y = number("y", title=None if charts else y_title, axis={"tickCount": 5})
         layers = []
@@ -298,7 +298,7 @@ def colour(groups, **keys):
 
 def dash(groups):
     scale = {"domain": groups, "range": [DASHES[place % len(DASHES)] for place in range(len(groups))]}
-    return nominal("group", scale=scale, legend=legend(groups))
+    return nominal("group", scale=scale, legend=legend(groups, alone=True))
 
 
 def shape(groups, marked=None):
@@ -311,9 +311,9 @@ def shape(groups, marked=None):
     return nominal("group", scale={"domain": groups, "range": shapes}, legend=legend(groups))
 
 
-def legend(groups, **keys):
-    """None for one group; the same number of columns for all channels, so that they share one legend."""
-    return {"columns": 2 if max(map(len, groups)) > LONG else 3, **keys} if len(groups) > 1 else None
+def legend(groups, alone=False, **keys):
+    """None for one group, unless it is to be named; the same number of columns for all channels, so that they share one legend."""
+    return {"columns": 2 if max(map(len, groups)) > LONG else 3, **keys} if len(groups) > 1 or alone else None
 
 
 def svg(chart):

@@ -94,10 +94,9 @@ def training(report, _study):
     for score in SCORES:
         points = [(row["step"], row[score]) for row in evaluated]
         panels[1]["lines"].append({"group": report.label_of("metrics", score), "marked": True, "points": points})
-    seen = [
-        course(report, line["group"], line["points"], lambda value: language.num(value, 3)) for panel in panels for line in panel["lines"]
-    ]
-    svg = figures.trainings(panels, report.label_of("figures", "step_axis"), common=False)
+    step, lines = report.label_of("figures", "step_axis"), [line for panel in panels for line in panel["lines"]]
+    seen = [course(report, line["group"], line["points"], lambda value: language.num(value, 3), step) for line in lines]
+    svg = figures.trainings(panels, step, common=False)
     return Drawn(svg, seen, [], [])
 
 

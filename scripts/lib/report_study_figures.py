@@ -48,14 +48,15 @@ def curve(report, study):
     points.sort(key=lambda point: lines.index(point["group"]))
     levels = in_panels(report, baseline, with_loss)
     table.insert(0, [report.title(baseline), "–", *in_cells(report, baseline, with_loss)])
-    svg = figures.curves(points, panels, report.label_of("figures", f"{entry['axis']}_axis"), levels)
+    axis = report.label_of("figures", f"{entry['axis']}_axis")
+    svg = figures.curves(points, panels, axis, levels)
     seen = []
     for panel, title in panels.items():
         digits = 3 if panel == LOSS else 1
         seen.append(say(report, "level", what=title, title=report.label(baseline), value=language.num(levels[panel]["value"], digits)))
         for line in lines:
             reached = [(point["x"], point[panel]["value"]) for point in points if point["group"] == line]
-            seen.append(course(report, line, reached, lambda value, digits=digits: language.num(value, digits)))
+            seen.append(course(report, line, reached, lambda value, digits=digits: language.num(value, digits), axis))
     columns = ["system", f"#{entry['axis']}", f"#{SCORE}", *([f"#{LOSS}"] if with_loss else [])]
     return Drawn(svg, seen, columns, table)
 

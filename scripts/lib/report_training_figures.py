@@ -32,6 +32,7 @@ def tuning_again(report, _study):
 def of_trainings(report, names):
     """Losses of several trainings on the same axes; a ring marks the weights that were kept."""
     language, panels, seen, rows = report.language, [], [], []
+    step = report.label_of("figures", "step_axis")
     for name in names:
         system = report.system(name)
         lines, best = loss_lines(report, system["log"]), system["training"]["best_step"]
@@ -41,11 +42,11 @@ def of_trainings(report, names):
         panels.append({"title": report.label(name), "lines": lines, "ring": ring})
         for line in lines:
             what = report.plain(f"{report.label(name)}{language.entry('words.comma')}{line['group']}")
-            seen.append(course(report, what, line["points"], lambda value: language.num(value, 3)))
+            seen.append(course(report, what, line["points"], lambda value: language.num(value, 3), step))
         for row in system["log"]:
             losses = [language.num(row.get(key), 4) for key in ("loss", "validation_loss")]
             rows.append([report.title(name), language.integer(row["step"]), *losses])
-    svg = figures.trainings(panels, report.label_of("figures", "step_axis"), common=True)
+    svg = figures.trainings(panels, step, common=True)
     return Drawn(svg, seen, ["system", "#step", "#loss", "#validation_loss"], rows)
 
 
@@ -58,16 +59,16 @@ def sparsity(report, _study):
         table = report.system(name)["sparsity"]
         layers = {layer: row for layer, row in table.items() if layer not in ("prunable", "total")}
         places = {layer: (int(found[1]), found[2]) if (found := LAYER.fullmatch(layer)) else (0, layer) for layer in layers}
-        shown = short_names([part for _, part in places.values()])
+        short = short_names([part for _, part in places.values()])
         panels.append(
             {
                 "title": report.label(name),
                 "columns": sorted({block for block, _ in places.values()}),
-                "rows": [report.plain(part) for part in shown.values()],
+                "rows": [report.plain(part) for part in short.values()],
                 "cells": [
                     {
                         "x": block,
-                        "y": report.plain(shown[part]),
+                        "y": report.plain(short[part]),
                         "share": layers[layer]["sparsity"],
                         "text": f"{100 * layers[layer]['sparsity']:.0f}",
                     }
@@ -77,7 +78,8 @@ def sparsity(report, _study):
         )
         shares = [row["sparsity"] for row in layers.values()]
         values = {"low": min(shares), "high": max(shares), "total": table["total"]["sparsity"]}
-        seen.append(say(report, "sparsity", title=report.label(name), **{key: language.percent(value, 1) for key, value in values.items()}))
+        shown = {key: language.percent(value, 1) for key, value in values.items()}
+        seen.append(say(report, "sparsity" if shown["low"] != shown["high"] else "even", title=report.label(name), **shown))
         for layer, row in layers.items():
             counts = [language.integer(row[key]) for key in ("zeros", "weights")]
             rows.append([report.title(name), report.code(layer), *counts, language.percent(row["sparsity"], 2)])

@@ -101,6 +101,10 @@ def test_the_ground_of_a_cell_follows_its_share_and_leaves_its_text_readable():
     assert strengths == sorted(strengths) and strengths[0] == 0 and strengths[-1] == figures.STRONGEST
 
 
+def test_lengths_of_one_split_say_which():
+    assert "train" in shown(figures.distributions([{"title": "articles", "width": 5, "shares": {"train": [100.0]}}], "words", "share, %"))
+
+
 def test_points_at_one_place_stand_beside_each_other():
     points = [{"group": group, "x": x} for group in "abc" for x in (0, 30)]
     assert [figures.aside(point, points) for point in points] == [1, -1, 2, 0, 3, 1]

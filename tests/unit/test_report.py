@@ -440,18 +440,18 @@ def test_pictures_say_what_is_to_be_seen(study):
         "scores.en": "ROUGE-1: highest Lead-3 (30.0), lowest SmolLM2-360M, pruned (18.0).",
         "scores.fa": "ROUGE-1: بیشترین Lead-3 (۳۰٫۰)، کمترین SmolLM2-360M، هرس‌شده (۱۸٫۰).",
         "ner_labels.en": "Conll2003: highest PER (750), lowest LOC (600).",
-        "ner_lengths.en": "Peyma&#95;Arman, train: most often 5–9 words (50\u00a0% of the texts).",
-        "ner_training.en": "training loss: 1.900 at 20. validation loss (lower is better): 0.210 at 42.",
+        "ner_lengths.en": "Peyma_Arman, train: most often 5–9 words (50 % of the texts).",
+        "ner_training.en": "training loss: 1.900 (step: 20). validation loss (lower is better): 0.210 (step: 42).",
         "ner_types.en": "F1, English: highest DAT (0.790), lowest PER (0.730).",
-        "confusion.en": "highest LOC (88\u00a0%), lowest ORG (70\u00a0%). Most often taken for another type: LOC for ORG, 7 times.",
-        "lengths.en": "articles, train: most often 10–19 words (60\u00a0% of the texts).",
+        "confusion.en": "highest LOC (88 %), lowest ORG (70 %). Most often taken for another type: LOC for ORG, 7 times.",
+        "lengths.en": "articles, train: most often 10–19 words (60 % of the texts).",
         "own_costs.en": "weights in memory, MB: highest SmolLM2-360M, untuned (270.0), lowest Llama-3.2-1B, zero-shot (140.0).",
-        "tuning.en": "SmolLM2-360M, tuned, validation loss (lower is better): 2.200 at 10.",
-        "tuning_again.en": "SmolLM2-360M, pruned and tuned again, training loss: 2.500 at 5.",
-        "sparsity.en": "SmolLM2-360M, pruned: between 30.0\u00a0% and 30.0\u00a0% of a layer's weights are zero, 25.0\u00a0% of the whole",
+        "tuning.en": "SmolLM2-360M, tuned, validation loss (lower is better): 2.200 (step: 10).",
+        "tuning_again.en": "SmolLM2-360M, pruned and tuned again, training loss: 2.500 (step: 5).",
+        "sparsity.en": "SmolLM2-360M, pruned: 30.0 % of each layer's weights are zero, 25.0 % of the whole model.",
         "pruned_costs.en": "size without zeros, MB: highest SmolLM2-360M, tuned (270.0), lowest SmolLM2-360M, pruned (215.0).",
-        "study_pruning.en": "magnitude (L1): from 18.0 at 30 to 9.0 at 50.",
-        "study_shots.en": "ROUGE-1: Llama-3.2-1B, zero-shot has 22.0, the dashed line. random examples: from 24.0 at 1 to 26.0 at 3.",
+        "study_pruning.en": "magnitude (L1): from 18.0 to 9.0 (weights removed, %: 30 to 50).",
+        "study_shots.en": "zero-shot has 22.0, the dashed line. random examples: from 24.0 to 26.0 (examples in the prompt: 1 to 3).",
     }.items():
         assert seen in alt[f"figures/{name}.svg"], name
 
@@ -564,6 +564,8 @@ def hostile(tmp_path_factory):
     sentence = {"text": HOSTILE, "tokens": words, "tags": tags, "scores": [0.5] * len(words)}
     sentences = [sentence | {"language": language} for language in LANGUAGES]
     (folder / "ner" / "sentences.json").write_text(json.dumps(sentences), encoding="utf-8")
+    asset = json.loads((folder / "assets" / "conll2003.json").read_text("utf-8"))
+    (folder / "assets" / "conll2003.json").write_text(json.dumps(asset | {"title": HOSTILE}), encoding="utf-8")
     config = yaml.safe_load((folder / "config.yaml").read_text("utf-8"))
     config["student_name"] = "<b>Bobby</b> {{ config }} ``` \n# x"
     (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8")
