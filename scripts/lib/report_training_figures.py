@@ -41,7 +41,7 @@ def of_trainings(report, names):
         )
         panels.append({"title": report.label(name), "lines": lines, "ring": ring})
         for line in lines:
-            what = report.plain(f"{report.label(name)}{language.entry('words.comma')}{line['group']}")
+            what = f"{report.label(name)}{language.entry('words.comma')}{line['group']}"
             seen.append(course(report, what, line["points"], lambda value: language.num(value, 3), step))
         for row in system["log"]:
             losses = [language.num(row.get(key), 4) for key in ("loss", "validation_loss")]

@@ -203,7 +203,7 @@ def test_every_file_that_figures_are_read_from_is_named_with_its_rule_where_they
     sources = report.read_sources(places, provenance(run["rules"], folder / "benchmarks", folder / "preflight.json", ROOT))
     language = Language("en", yaml.safe_load((project / "texts.en.yaml").read_text("utf-8")), "texts.en.yaml")
     written = report.Report(run, language, form, sources)
-    written.pictures = {name: Picture("", name, ["system"], []) for name in figure_names(run["config"])}
+    written.pictures = {name: Picture("", name, "", ["system"], []) for name in figure_names(run["config"])}
     parts = [("findings.md.j2", {}), ("systems.md.j2", {}), *(("requirement.md.j2", {"id": id}) for id in IDS)]
     for template, context in parts:
         with reading() as files:
