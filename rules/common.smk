@@ -223,8 +223,8 @@ def seen_train(wildcards):
     return ner_data("train.parquet")(wildcards) if systems.keeps_copies(ner_of(wildcards)) else []
 
 
-def seen_flags(wildcards, input):
-    return f"--train {input.train} {near_flags(ner_of(wildcards))}" if input.train else ""
+def seen_flags(wildcards):
+    return near_flags(ner_of(wildcards)) if systems.keeps_copies(ner_of(wildcards)) else ""
 
 
 def ner_datasets():
@@ -259,12 +259,12 @@ def precision_flags(own):
     return flags(own, "precision") + (" --double-quantization" if own["precision"] == "nf4" and own["double_quantization"] else "")
 
 
-def shot_flags(wildcards, input):
+def shot_flags(wildcards):
     own = settings(wildcards.system, "generation")
     if not own["shots"]:
         return ""
     seed = f" --seed {config['seed']}" if own["selection"] == "random" else ""
-    return f"--train {input.train} {flags(own, 'shots', 'selection', 'shot_article_tokens')} {near_flags(SUMMARIZATION)}{seed}"
+    return f"{flags(own, 'shots', 'selection', 'shot_article_tokens')} {near_flags(SUMMARIZATION)}{seed}"
 
 
 def of_all_shards(file):
@@ -344,13 +344,11 @@ def is_calibrated(system):
     return SYSTEMS[system]["method"] in CALIBRATED
 
 
-def calibration_flags(wildcards, input):
+def calibration_flags(wildcards):
     own = SUMMARIZATION["calibration"]
     if not is_calibrated(wildcards.system):
         return ""
-    return (
-        f"--calibration {input.calibration} --template {input.template} --calibration-rows {own['rows']} --max-length {own['max_length']}"
-    )
+    return f"--calibration-rows {own['rows']} --max-length {own['max_length']}"
 
 
 # ------------------------------------------------------------------ preflight
@@ -533,6 +531,14 @@ def shown(path, caption, category, **labels):
 def any_of(names):
     """A wildcard constraint that matches exactly these names, and nothing if there are none."""
     return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def given(flag, name):
+    """A param: the flag with the rule's input of this name, if it has one.
+
+    Snakemake never compares a param that is made from inputs, so nothing of the configuration may stand in it.
+    """
+    return lambda wildcards, input: f"{flag} {getattr(input, name)}" if getattr(input, name) else ""
 
 
 def flags(section, *keys):

@@ -79,14 +79,16 @@ rule prune:
         mem_mb=lambda w, attempt: int((1500 + 10000 * model_gigabytes(root_model(w.system))) * attempt),
         runtime=120,
     params:
+        rows=given("--calibration", "calibration"),
+        template=given("--template", "template"),
         calibration=calibration_flags,
         flags=lambda w: flags(SYSTEMS[w.system], "method", "amount", "amount_of", "scope")
         + f" --seed {seed_of(w.system)} --start {origin(w.system)}",
     message:
         "Pruning {wildcards.system}"
     shell:
-        "python {input.script[0]} --model {input.model} --system {wildcards.system} {params.flags} {params.calibration}"
-        " --output {output.model} 2> {log}"
+        "python {input.script[0]} --model {input.model} --system {wildcards.system} {params.flags} {params.rows} {params.template}"
+        " {params.calibration} --output {output.model} 2> {log}"
 
 
 rule sparsity:
@@ -115,7 +117,7 @@ rule sparsity:
         mem_mb=lambda w, attempt: 2000 * attempt,
         runtime=15,
     params:
-        parent=lambda w, input: f"--at-least {input.parent}" if input.parent else "",
+        parent=given("--at-least", "parent"),
     message:
         "Counting the zeros of {wildcards.system}"
     shell:

@@ -148,12 +148,13 @@ rule ner_evaluate:
         runtime=120,
     params:
         flags=lambda w: f"{tagging_flags(w)} --seed {config['seed']}",
+        train=given("--train", "train"),
         seen=seen_flags,
     message:
         "Evaluating the tagger ({wildcards.tagger})"
     shell:
         "python {input.script[0]} --model {input.model} --validation {input.validation} --test {input.test}"
-        " --labels {input.labels} {params.seen} --metrics {output.metrics} --predictions {output.predictions}"
+        " --labels {input.labels} {params.train} {params.seen} --metrics {output.metrics} --predictions {output.predictions}"
         " --errors {output.errors} {params.flags} 2> {log}"
 
 

@@ -162,12 +162,13 @@ rule generate:
         runtime=240,
     params:
         flags=generation_flags,
+        train=given("--train", "train"),
         shots=shot_flags,
     message:
         "Summarizing with {wildcards.system} (shard {wildcards.scatteritem})"
     shell:
-        "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.shots}"
-        " --shard {wildcards.scatteritem} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
+        "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.train}"
+        " {params.shots} --shard {wildcards.scatteritem} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
 
 
 rule gather_predictions:

@@ -38,6 +38,7 @@ class Edit:
 class Job:
     rule: str
     wildcards: dict
+    inputs: list
     reason: str
 
     @property
@@ -121,7 +122,7 @@ def _dry_run(folder, arguments, said, found):
 
     def collect(record):
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
-            jobs.append({"rule": record.rule_name, "wildcards": dict(record.wildcards), "reason": record.reason})
+            jobs.append({"rule": record.rule_name, "wildcards": dict(record.wildcards), "inputs": record.input, "reason": record.reason})
         return True
 
     try:

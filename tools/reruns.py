@@ -8,6 +8,7 @@ writes   docs/reruns.md
 """
 
 import itertools
+import re
 import shutil
 import sys
 import tempfile
@@ -96,7 +97,11 @@ class Tables:
     def __init__(self, folders):
         self.folders, self.folder = folders, folders[0]
         self.config = yaml.safe_load((self.folder / "results" / "reruns" / "config.yaml").read_text(encoding="utf-8"))
-        self.every = Counter(job.rule for job in plan(self.folder, Edit(options=("--forceall",)), TARGETS) if job.rule != "all")
+        self.every_job = plan(self.folder, Edit(options=("--forceall",)), TARGETS)
+        included = re.findall(r'^include: "(rules/.*)"', (self.folder / "Snakefile").read_text(encoding="utf-8"), re.M)
+        texts = [(self.folder / path).read_text(encoding="utf-8") for path in included]
+        self.order = [rule for text in texts for rule in re.findall(r"^rule (\w+):", text, re.M)]
+        self.every = Counter(job.rule for job in self.every_job if job.rule != "all")
 
     def page(self):
         parts = [HEAD, KEYS, self.keys(), FILES, self.files(), FOLDERS, self.made(), NOTHING, self.nothing(), CONDA, self.envs()]
@@ -121,24 +126,21 @@ class Tables:
         return rows(("edit", "runs again"), {names[key]: self.cell(jobs, SHOWN) for key, jobs in found.items()})
 
     def files(self):
-        """Files that the same jobs read stand in one row, and so do those that no job reads but submission."""
-        every = [path for path in project_files(self.folder) if path.name != "more.yaml"]
+        """Files that the same jobs read stand in one row; so do those that no job reads but submission."""
         readers = {}
-        for job in plan(self.folder, Edit(files=tuple(every)), TARGETS):
-            for path in job.updated:
-                readers.setdefault(path, []).append((job.rule, tuple(job.wildcards.items())))
+        for job in self.every_job:
+            for path in job.inputs:
+                readers.setdefault(path, []).append((job.rule, *job.wildcards.values()))
         groups = {}
-        for path in every:
+        for path in project_files(self.folder):
             groups.setdefault(tuple(sorted(readers.get(str(path), []))), []).append(path)
-        edits = {jobs: Edit(files=tuple(paths)) for jobs, paths in groups.items()}
         cells = {}
-        for jobs, planned in plans(self.folders, edits, TARGETS).items():
-            updated = {(job.rule, tuple(job.wildcards.items())): set(job.updated) for job in planned}
-            wanted = set(map(str, groups[jobs]))
-            for job in jobs:
-                assert updated[job] == wanted, f"{job}: of {wanted}, Snakemake names {updated[job]}"
-            cells[shortened(groups[jobs])] = self.cell(planned, PACKED if any(job.rule == "submission" for job in planned) else ())
-        return rows(("edit", "runs again"), cells)
+        for jobs, planned in plans(self.folders, {jobs: Edit(files=tuple(paths)) for jobs, paths in groups.items()}, TARGETS).items():
+            named = [set(job.updated) for job in planned if job.updated]
+            wanted = set(map(str, groups[jobs])) if jobs else set()
+            assert all(one == wanted for one in named) and bool(named) == bool(jobs), f"of {wanted}, Snakemake names {named}"
+            cells.setdefault(self.cell(planned, PACKED), []).extend(groups[jobs])
+        return rows(("edit", "runs again"), {shortened(paths): cell for cell, paths in cells.items()})
 
     def made(self):
         records = [*(self.folder / "assets").glob("*/*.json"), *(self.folder / "results" / "reruns").rglob("model.json")]
@@ -192,11 +194,7 @@ class Tables:
             if job.rule != "all":
                 planned.setdefault(job.rule, []).append(job.wildcards)
         lacking = [rule for rule in left_out if rule not in planned]
-        names = [
-            f"`{rule}`{self.which(rule, planned[rule])}"
-            for rule in (*self.every, *sorted(planned.keys() - self.every.keys()))
-            if rule in planned and rule not in left_out
-        ]
+        names = [f"`{rule}`{self.which(rule, planned[rule])}" for rule in self.order if rule in planned and rule not in left_out]
         return (
             ", ".join(names) + (f"{' ' if names else ''}(not {', '.join(f'`{rule}`' for rule in lacking)})" if lacking else "") or "nothing"
         )
@@ -237,7 +235,7 @@ def project_files(folder):
 
 def shortened(paths):
     """Files as a table names them: those of a folder together."""
-    folders = itertools.groupby(paths, key=lambda path: path.parent)
+    folders = itertools.groupby(sorted(paths, key=lambda path: path.parent), key=lambda path: path.parent)
     return "<br>".join(
         f"`{folder}/` {', '.join(f'`{path.name}`' for path in own)}" if str(folder) != "." else ", ".join(f"`{path}`" for path in own)
         for folder, own in ((folder, list(own)) for folder, own in folders)

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from hub_server import Hub
-from runs import ROOT, copy_of_project, snakemake
+from runs import ROOT, TOKEN, copy_of_project, snakemake
 
 HALF = {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "layer"}
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
@@ -61,6 +61,7 @@ def finished_run(folder):
     sentences = ROOT / "tests" / "data" / "ner_en"
     files = {path.relative_to(sentences).as_posix(): path.read_bytes() for path in sentences.rglob("*") if path.is_file()}
     hub = Hub()
+    hub.members.add(TOKEN)
     hub.add("datasets", "org/sentences", files)
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
     reading = {"PYTHONPATH": str(Path(__file__).parent / "reading"), "KARGAH_READS": str(folder / "reads")}
