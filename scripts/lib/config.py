@@ -374,3 +374,9 @@ def _own_folders(config, root):
                 f"a folder of your own, or {project}",
                 "correct the path, or make the folder",
             )
+    own = config["report"]["answers"]
+    for path in sorted((root / own).rglob("*.md")) if own else ():
+        name = path.relative_to(root / own)
+        if not (root / "report" / "answers" / name).is_file():
+            expected = "{en,fa}/ and the id of a question, such as en/N2.md"
+            _fail(f"report.answers: {Path(own) / name}", "it answers no question", expected, "rename it, or take it out of the folder")

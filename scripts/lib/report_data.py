@@ -256,8 +256,9 @@ def shot_ids(systems):
 def load_stats(path, systems):
     stats = json_record(path)
     models = [system["model"] for system in systems.values() if "model" in system]
-    for split in SPLITS:
-        for side in ("article", "reference"):
+    for side in ("article", "reference"):
+        need(stats["histograms"][side]["counts"], *SPLITS)
+        for split in SPLITS:
             need(stats["splits"][split][side]["tokens"], *models)
     return stats
 

@@ -15,10 +15,11 @@ CELL, WIDEST_GRID = (24, 40), 760
 def lengths(report, _study):
     """How long articles and references are, in words."""
     panels = [
-        {"title": report.label_of("words", f"{text}s"), "shown": report.language.phrase(f"words.{text}s"), **found}
+        {"title": report.label_of("words", f"{text}s"), "shown": report.language.phrase(f"words.{text}s")}
+        | {"width": found["width"], "counts": dict(found["counts"])}
         for text, found in report.run["summ"]["stats"]["histograms"].items()
     ]
-    return of_lengths(report, [panel | {"counts": dict(panel["counts"])} for panel in panels], "part")
+    return of_lengths(report, panels, "part")
 
 
 def tuning(report, _study):

@@ -27,26 +27,21 @@ def source(language, question):
     return (FOLDER / language / f"{question}.md").read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def sources():
-    folder = ROOT / "report"
-    return report.read_sources(SimpleNamespace(report_folder=folder, templates=[folder / "templates"], answers=[FOLDER]))
-
-
 @pytest.fixture(scope="module", params=RUNS)
-def answers(request, sources, tmp_path_factory):
+def answers(request, tmp_path_factory):
     """{(language, question): the answer as Markdown} of a run."""
-    run = report.load_run(make_run(tmp_path_factory.mktemp("run"), **RUNS[request.param]))
-    return {(language, question): text for language in LANGUAGES for question, text in written(run, language, sources).items()}
+    folder = make_run(tmp_path_factory.mktemp("run"), **RUNS[request.param])
+    return {(language, question): text for language in LANGUAGES for question, text in written(folder, language).items()}
 
 
-def written(run, language, sources):
-    texts = ROOT / "report" / f"texts.{language}.yaml"
+def written(folder, language):
+    """{question: the answer as Markdown} in one language."""
+    run, project = report.load_run(folder), ROOT / "report"
+    places = SimpleNamespace(report_folder=project, templates=[project / "templates"], answers=[FOLDER])
+    sources = report.read_sources(places, report.provenance(run["rules"], folder / "benchmarks", folder / "preflight.json", ROOT))
+    texts = project / f"texts.{language}.yaml"
     of_language = report.Report(run, report.Language(language, report.read_yaml(texts), texts), "md", sources)
-    return {
-        question: str(of_language.environment.from_string(f'{{{{ answer("{question}") }}}}').render())
-        for question in sources.requirements["questions"]
-    }
+    return {question: str(of_language.environment.from_string(f'{{{{ answer("{question}") }}}}').render()) for question in QUESTIONS}
 
 
 def test_every_question_has_a_file_in_both_languages():
@@ -59,10 +54,10 @@ def test_answers_are_of_120_words_at_least_and_a_page_at_most(answers):
     assert {key: length for key, length in lengths.items() if not FEWEST <= length <= MOST} == {}
 
 
-def test_a_run_without_the_systems_asked_about_still_gets_an_answer(sources, tmp_path):
+def test_a_run_without_the_systems_asked_about_still_gets_an_answer(tmp_path):
     change = without("smollm2_tuned", "smollm2_base", "llama_zero_shot", "llama_few_shot")
-    run = report.load_run(make_run(tmp_path, overrides={"seeds": [42]}, change=change))
-    english, persian = (written(run, language, sources) for language in LANGUAGES)
+    folder = make_run(tmp_path, overrides={"seeds": [42]}, change=change)
+    english, persian = (written(folder, language) for language in LANGUAGES)
     assert all("smollm2_tuned" in texts["P3"] for texts in (english, persian))
     assert not [question for question in QUESTIONS if "Undefined" in english[question] + persian[question]]
 

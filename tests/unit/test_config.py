@@ -169,6 +169,7 @@ WRONG = [
     ("models.llama.source", "", "models.llama: the key source is missing", "one of hub, local, wheel, random"),
     ("summarization.systems.smollm2_base.kind", "", "smollm2_base: the key kind is missing", "one of lead, prompt, finetune, prune"),
     ("report.answers", "no/such", "report.answers: there is no folder no/such", "make the folder"),
+    ("report.answers", "tests/data", "README.md: it answers no question", "such as en/N2.md"),
     ("report.templates", "no/such", "report.templates: there is no folder no/such", "report/templates"),
 ]
 

@@ -32,7 +32,7 @@ def run(tmp_path):
 
 
 def finished(folder):
-    """The run with the files that the report does not read."""
+    """The run with its report, and with the files that the report does not read."""
     figures = figure_names(yaml.safe_load((folder / "config.yaml").read_text("utf-8")))
     for language in ("en", "fa"):
         write_text(folder / "report" / f"report.{language}.html", "<p>the report")
