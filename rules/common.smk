@@ -467,11 +467,11 @@ def files_under(*places):
 
 
 @cache
-def rules_behind_report():
-    """How the report comes about, for lib.rule_record: which rule makes which of its files, and of each rule what it follows.
+def rules_of_run():
+    """How a run comes about, for lib.rule_record: which rule makes which file of its report, and of each rule what it follows.
 
-    The rules are asked job by job, from the report back, as Snakemake asks them. Its own graph would not do: a job on a cluster sees
-    itself only, and would find that its parameters had changed.
+    The rules are asked job by job, back from what `all` wants, as Snakemake asks them. Its own graph would not do: a job on a cluster
+    sees itself only, and would find that its parameters had changed.
     """
     rules, values, depths = {}, {}, {}
 
@@ -492,9 +492,9 @@ def rules_behind_report():
                 values[name] = sorted({*values.get(name, []), value})
         return depths[job]
 
-    results = f"results/{config['run']}"
-    depth(f"{results}/report/report.en.md")
-    files = compact({path: maker_of(f"{results}/{path}").name for path in run_files(config)})
+    for target in workflow.get_rule("all").expand_input({})[0]:
+        depth(str(target))
+    files = compact({path: maker_of(f"results/{config['run']}/{path}").name for path in run_files(config)})
     return as_json({"files": files, "rules": rules, "wildcards": values})
 
 

@@ -43,7 +43,7 @@ rule record_config:
     params:
         config=json.dumps(config, ensure_ascii=False),
         assignment=json.dumps(ASSIGNMENT, ensure_ascii=False),
-        rules=lambda w: rules_behind_report(),
+        rules=lambda w: rules_of_run(),
     message:
         "Recording the configuration"
     shell:

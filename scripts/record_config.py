@@ -5,7 +5,7 @@ r"""Record what a run is: its resolved configuration, how that differs from the 
 
 reads    --config        the configuration that Snakemake resolved, as JSON
          --assignment    the project's own configuration, which is the assignment, as JSON
-         --rules         which rule makes which file (rules_behind_report in rules/common.smk), as JSON
+         --rules         which rule makes which file (rules_of_run in rules/common.smk), as JSON
 writes   --output        the configuration, as YAML
          --differences   [{"key": "ner.max_length", "assignment": 512, "here": 256}, …]; a side that lacks the key is left out
          --environment   versions of Python and of the packages that the workflow is built on, and the machine on which this ran

@@ -129,7 +129,7 @@ BENCHMARKS = {
 
 
 def rule_record(config):
-    """What rules_behind_report in rules/common.smk makes of the rules, with a circle: finetune, prune, finetune."""
+    """What rules_of_run in rules/common.smk makes of the rules, with a circle: finetune, prune, finetune."""
     by_file = {file: rule for rule, files in MAKERS.items() for file in files}
     makers = {}
     for path in run_files(config):

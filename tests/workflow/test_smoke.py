@@ -224,9 +224,9 @@ def test_the_report_has_every_requirement_in_order(results, language):
     assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", without_links), "the page would ask a network for something"
 
 
-def test_the_rules_behind_the_report_are_recorded(results):
+def test_the_rules_of_the_run_are_recorded(results):
     record = read(results / "rules.json")
-    assert set(record["rules"]) >= {"fetch", "ner_train", "finetune", "prune", "generate", "lead", "score", "study", "report"}
+    assert set(record["rules"]) >= {"fetch", "ner_train", "finetune", "prune", "generate", "lead", "score", "study", "report", "preflight"}
     assert record["rules"]["generate"]["jobs"] == len(SYSTEMS) - 1
     assert {"fetch", "finetune", "prune", "summ_split"} == set(record["rules"]["generate"]["after"])
     assert rules_of(record, "summarization/systems/lead3/predictions.jsonl") == ["lead"]
