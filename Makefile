@@ -34,7 +34,13 @@ smoke: .venv/.installed ## run every step on a handful of rows with random model
 test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest
 
-test-system: .venv/.tested ## what needs minutes: the demo from a clean clone and its report, real test data, a hub on loopback, 20 kills, reruns, two runs alike
+AXE := tests/system/node_modules/.package-lock.json
+$(AXE): tests/system/package-lock.json
+	@command -v npm >/dev/null || { echo "error: npm: no such command; test-system installs axe-core with it; install it (Debian: apt-get install npm)" >&2; exit 1; }
+	@npm ci --prefix tests/system --silent --no-audit --no-fund
+	@touch $@
+
+test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
 
 bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)

@@ -8,7 +8,11 @@ from markdown_it.token import Token
 
 ID = re.compile(r"^([NSPDW]\d+)\u200f? · ")
 LATIN_WORD = r"[A-Za-z][A-Za-z0-9]*(?:[-–_./+'’]+[A-Za-z0-9]+)*"
-LATIN = re.compile(rf"{LATIN_WORD}(?: {LATIN_WORD})*")
+PIECES = re.compile(  # whole elements that are left as they are (none holds another of its name), tags, characters by name, Latin words
+    rf"""<(?P<apart>svg|pre|code|bdi)\b.*?</(?P=apart)>|<(?P<latin_element>div|p|span)\b[^>]*(?:dir="ltr"|class="id").*?</(?P=latin_element)>
+    |<[^>]*>|&[#\w]+;|(?<!\w)(?P<latin>{LATIN_WORD}(?:[ ]{LATIN_WORD})*)""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 def html(markdown, direction):
@@ -23,9 +27,8 @@ def html(markdown, direction):
     for tag in ("th_open", "td_open"):
         renderer.add_render_rule(tag, cell_open)
     renderer.core.ruler.push("badges", badges)
-    if direction == "rtl":
-        renderer.core.ruler.push("isolate", isolate)
-    return renderer.render(markdown)
+    page = renderer.render(markdown)
+    return latin_apart(page) if direction == "rtl" else page
 
 
 # ------------------------------------------------------------------ what is drawn otherwise than Markdown says
@@ -85,35 +88,11 @@ def badges(state):
             badge = ID.match(child.content) if child.type == "text" and opening.type in ("heading_open", "link_open") else None
             if badge:
                 child.content = child.content[badge.end() :]
-                children.append(raw(f'<span class="id">{badge[1]}</span> '))
+                children.append(Token("html_inline", "", 0, content=f'<span class="id">{badge[1]}</span> '))
             children.append(child)
         token.children = children
 
 
-def isolate(state):
-    """Latin words within the text, but for those that an element isolates already."""
-    for token in state.tokens:
-        if token.type != "inline":
-            continue
-        children, within = [], 0
-        for child in token.children:
-            if child.type == "html_inline":
-                within += len(re.findall(r"<(?:bdi|div)\b", child.content)) - len(re.findall(r"</(?:bdi|div)>", child.content))
-            children += latin_apart(child) if child.type == "text" and not within else [child]
-        token.children = children
-
-
-def latin_apart(text):
-    place = 0
-    for run in LATIN.finditer(text.content):
-        yield from [plain(text.content[place : run.start()]), raw('<bdi lang="en">'), plain(run[0]), raw("</bdi>")]
-        place = run.end()
-    yield plain(text.content[place:])
-
-
-def plain(text):
-    return Token("text", "", 0, content=text)
-
-
-def raw(html):
-    return Token("html_inline", "", 0, content=html)
+def latin_apart(html):
+    """The same HTML with each run of Latin words in an element of its own, but where an element keeps them apart already."""
+    return PIECES.sub(lambda piece: f'<bdi lang="en">{piece[0]}</bdi>' if piece["latin"] else piece[0], html)

@@ -7,6 +7,7 @@ written, comes from the Unicode CLDR (Babel).
 from babel import Locale, UnknownLocaleError
 from markupsafe import Markup
 
+from lib.markdown_text import escape
 from lib.program import InputError
 
 PERSIAN = str.maketrans("0123456789.,", "۰۱۲۳۴۵۶۷۸۹٫٬")
@@ -24,8 +25,8 @@ class Language:
         self.code, self.texts, self.source = code, texts, source
 
     def phrase(self, key, **values):
-        """A fixed phrase with its values put in; the values are Markup, or are known to be harmless."""
-        return Markup(self.entry(key).format(**values))
+        """A fixed phrase with its values put in, as text but for those that are Markup."""
+        return Markup(self.entry(key).format(**{name: escape(value) for name, value in values.items()}))
 
     def entry(self, key):
         node = self.texts

@@ -1,4 +1,4 @@
-"""Two finished runs of the same configuration, the second with results/ and assets/ on another disk where there is one."""
+"""The demo; two finished runs of the same configuration, the second with results/ and assets/ on another disk where there is one."""
 
 import os
 import tempfile
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from demo_run import demo  # noqa: F401
 from sources_run import finished_run
 
 OTHER_DISK = Path("/dev/shm")

@@ -1,44 +1,14 @@
-"""The demo, as a new user gets it, and its report in a browser."""
+"""The demo, as a new user gets it."""
 
 import json
-import os
-import re
-import shutil
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-DEMO = ROOT / "results" / "demo"
-PAGES = [DEMO / "report" / f"report.{language}.html" for language in ("en", "fa")]
-
-
-def make(target):
-    start = time.monotonic()
-    run = subprocess.run(
-        ["make", "--no-print-directory", target],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    return run, time.monotonic() - start
-
-
-@pytest.fixture(scope="module")
-def demo():
-    """The demo, made if it is not there, and how long that took."""
-    run, seconds = make("demo")
-    assert run.returncode == 0, run.stdout[-8000:]
-    print(f"\nmake demo took {seconds / 60:.1f} minutes")
-    return run.stdout
+from demo_run import DEMO, PAGES, ROOT, make
 
 
 def test_it_ends_with_the_report_s_path(demo):
@@ -78,18 +48,3 @@ def test_the_saved_tagger_gives_its_scores_again(demo, tmp_path):
     assert run.returncode == 0, run.stderr[-3000:]
     for name in ("metrics.json", "predictions.jsonl", "errors.json"):
         assert (tmp_path / name).read_bytes() == (ner / name).read_bytes(), name
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_browser_opens_the_report_without_a_network(demo, page, tmp_path):
-    chromium = shutil.which("chromium")
-    assert chromium, "chromium is missing: apt-get install chromium"
-    command = [
-        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-        "--disable-sync", "--no-first-run", f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", page.as_uri(),
-    ]  # fmt: skip
-    run = subprocess.run(command, text=True, capture_output=True, timeout=120, check=False, env=os.environ | {"HOME": str(tmp_path)})
-    assert run.returncode == 0, run.stderr[-2000:]
-    assert 'id="P8"' in run.stdout
-    assert not re.findall(r".*CONSOLE.*", run.stderr)
