@@ -2,6 +2,7 @@
 
 from lib import figures
 from lib.drawing import Column, Drawn, course, extremes, plot_score, say
+from lib.program import InputError
 
 SCORES = ("accuracy", "precision", "recall", "f1")
 FEWEST = 100  # texts, below which a split's shares of lengths are noise
@@ -115,8 +116,16 @@ def types(report, _study):
     language, test, rows, cells = report.language, report.run["ner"]["metrics"]["test"], [], []
     found = {code: block["by_type"] for code, block in test["by_language"].items()}
     titles = {code: report.plain(language.name(code)) for code in found}
-    for kind in test["by_type"]:
-        for code in found:
+    for kind, block in test["by_type"].items():
+        scored = [code for code in found if kind in found[code]]  # a language that has none of a type has no scores of it
+        counted = sum(found[code][kind]["support"] for code in scored)
+        if counted != block["support"]:
+            lacking = " or ".join(f"test.by_language.{code}.by_type.{kind}" for code in found if code not in scored)
+            raise InputError(
+                f"{test._source}: test.by_type.{kind} counts {block['support']} entities, the languages {counted} of them; "
+                f"expected {lacking}; run the rule that writes the file again"
+            )
+        for code in scored:
             block = found[code][kind]
             rows.append({"label": report.plain(kind), "group": titles[code], "f1": plot_score(block["f1"])})
             scores = [language.fraction(block[score]) for score in ("f1", "precision", "recall")]
