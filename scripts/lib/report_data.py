@@ -33,7 +33,7 @@ class Record(dict):
 
     def __getitem__(self, key):
         value = super().__getitem__(key)
-        if not isinstance(value, dict | list):
+        if value is not None and not isinstance(value, dict | list):
             Record._read.add(self._source)
         return value
 
