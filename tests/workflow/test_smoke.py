@@ -285,7 +285,7 @@ def test_the_validation_loss_of_any_model_can_be_asked_for(smoke, results, syste
     assert loss["pairs"] == 6
 
 
-def test_the_archive(smoke):
+def test_the_archive(smoke, tmp_path):
     options = ["--cores", "2", "--configfile", "presets/smoke.yaml"]
     run = snakemake(smoke, *options, "--", "submission")
     assert run.returncode == 0, run.stdout[-3000:]
@@ -293,10 +293,24 @@ def test_the_archive(smoke):
     with zipfile.ZipFile(archive) as zipped:
         names = zipped.namelist()
         assert any(name.endswith("report.fa.html") for name in names)
-        assert not [name for name in names if name.endswith(".safetensors")]
         content = b"".join(zipped.read(name) for name in names)
+        zipped.extractall(tmp_path)
     assert str(smoke).encode() not in content
     assert TOKEN.encode() not in content
+    packed, data = next(tmp_path.iterdir()), archive.read_bytes()
+    for part in sorted(packed.glob("[1-9]-*")):
+        assert (
+            [path for path in part.iterdir() if path.is_file()]
+            and list((part / "output").rglob("*.*"))
+            and list((part / "logs").rglob("*.log"))
+        )
+    assert (packed / "5-pruning" / "output" / "summarization" / "systems" / "smollm2_pruned" / "model" / "model.safetensors").is_file()
+    again = snakemake(packed / "workflow", "-n", "--quiet", "rules", "--configfile", "../settings.yaml")
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert planned(again.stdout)["finetune"] == len(TUNED)
+    run = snakemake(smoke, *options, "--forcerun", "submission", "--", "submission")
+    assert run.returncode == 0, run.stdout[-3000:]
+    assert archive.read_bytes() == data
 
 
 def test_a_token_is_written_nowhere(smoke):
