@@ -32,7 +32,8 @@ smoke: .venv/.installed ## run every step on a handful of rows with random model
 	@$(SNAKEMAKE) --configfile presets/smoke.yaml $(QUIET)
 
 test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(CORES) --dist loadfile tests/unit
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/workflow
 
 AXE := tests/system/node_modules/.package-lock.json
 $(AXE): tests/system/package-lock.json

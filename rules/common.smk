@@ -31,7 +31,7 @@ except ConfigError as error:
 # after a kill, the same command is to do: no lock of a Snakemake that is dead, and no job that outlives its own
 if workflow.is_main_process:
     ALIVE = alive()
-os.environ["KARGAH_SNAKEMAKE"] = str(os.getpid())
+os.environ.update(KARGAH_SNAKEMAKE=str(os.getpid()))
 
 SUMMARIZATION = config["summarization"]
 SYSTEMS = systems.with_seeds(SUMMARIZATION["systems"], systems.extra_seeds(config))
@@ -150,7 +150,7 @@ def made_folders():
 
 
 def refuse_edited(folders):
-    """Stop at a folder that is not as the rule that made it left it: Snakemake does not look inside."""
+    """Stop at a folder that is no longer as it was made: Snakemake does not look inside."""
     for folder in folders if workflow.is_main_process else []:  # jobs elsewhere may be writing to it
         if (file := edited(folder)) is not None:
             raise WorkflowError(

@@ -44,6 +44,7 @@ rule finetune:
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
+        work=lambda w: f"work/{config['run']}/finetune/{w.system}",
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {seed_of(w.system)} --start {origin(w.system)}",
         zeros=lambda w: "--keep-zeros" if is_sparse(w.system) else "",
     message:
@@ -52,7 +53,7 @@ rule finetune:
         "python {input.script[0]} --model {input.model} --train {input.train} --validation {input.validation}"
         " --template {input.template} --lengths {input.lengths} --training {params.training:q} --system {wildcards.system}"
         " --processes {resources.processes} {params.flags} {params.zeros} --output {output.model} --log {output.log}"
-        " --summary {output.summary} --work work/{config[run]}/finetune/{wildcards.system}"
+        " --summary {output.summary} --work {params.work}"
         " --checkpoint-minutes {resources.checkpoint_minutes} 2> {log}"
 
 

@@ -110,6 +110,7 @@ rule ner_train:
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(ner_of(w)["training"]),
+        work=lambda w: f"work/{config['run']}/{w.tagger}",
         flags=lambda w: flags(ner_of(w), "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
         + f" --start {ner_of(w)['backbone']} --seed {seed_of(w.tagger)} --token-steps {token_steps(w)}",
     message:
@@ -118,7 +119,7 @@ rule ner_train:
         "python {input.script[0]} --backbone {input.backbone} --train {input.train} --validation {input.validation}"
         " --labels {input.labels} --training {params.training:q} --output {output.model}"
         " --log {output.log} --summary {output.summary} --processes {resources.processes} {params.flags}"
-        " --work work/{config[run]}/{wildcards.tagger} --checkpoint-minutes {resources.checkpoint_minutes} 2> {log}"
+        " --work {params.work} --checkpoint-minutes {resources.checkpoint_minutes} 2> {log}"
 
 
 rule ner_evaluate:
