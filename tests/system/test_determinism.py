@@ -12,12 +12,13 @@ from sources_run import CONFIG, TARGETS
 RUN = Path("results") / "reruns"
 PAGES = [RUN / "report" / f"report.{language}.{format}" for language in ("en", "fa") for format in ("md", "html")]
 TIMED = ("assets/*", "*speed.json", "*training_log.jsonl")  # the files of a run that hold timings, dates or hosts
+SHOWING = ("submission/*", "report/report.*", "report/figures/*_costs.*")  # those that show them
 
 
 def of_run(folder):
-    """The paths of a run's files, without the report and the archive, which show all others."""
+    """The paths of a run's files, without those that show timings."""
     paths = [path.as_posix() for path in files_of(folder / RUN)]
-    return [path for path in paths if not fnmatch(path, "submission/*") and not fnmatch(path, "report/report.*")]
+    return [path for path in paths if not any(fnmatch(path, pattern) for pattern in SHOWING)]
 
 
 def is_timed(path):
@@ -36,7 +37,7 @@ def test_with_the_timings_of_the_other_a_run_makes_its_report(finished, again):
     for path in filter(is_timed, of_run(finished)):
         shutil.copy(finished / RUN / path, again / RUN / path)
     for place in ("benchmarks", "logs"):
-        shutil.copytree(finished / place, again / place, dirs_exist_ok=True)
+        shutil.copytree(finished / place, again / place, dirs_exist_ok=True, copy_function=shutil.copy)  # older ones would run all again
     run = snakemake(again, "--cores", "2", *CONFIG, "--forcerun", "report", "--", *map(str, PAGES))
     assert run.returncode == 0, run.stdout[-3000:]
     assert planned(run.stdout) == {"report": 1}
