@@ -128,6 +128,7 @@ def _dry_run(folder, arguments, said, found):
     try:
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
+        sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
         os.chdir(folder)
         for module in [name for name in sys.modules if name.partition(".")[0] == "lib"]:
             del sys.modules[module]  # the folder has its own

@@ -36,6 +36,7 @@ TOKEN = f"hf_{uuid.uuid4().hex}"  # in the environment of every run, so that a t
 
 def copy_of_project(folder):
     """The project's own files in `folder`, without results or assets."""
+    folder.mkdir(exist_ok=True)
     ignore = shutil.ignore_patterns("__pycache__", ".part-*")
     for part in PARTS:
         source = ROOT / part
