@@ -33,7 +33,11 @@ class Record(dict):
 
     def __getitem__(self, key):
         value = super().__getitem__(key)
-        if value is not None and not isinstance(value, dict | list):
+        if (
+            value is not None
+            and not isinstance(value, dict)
+            and not (isinstance(value, list) and any(isinstance(item, dict) for item in value))
+        ):
             Record._read.add(self._source)
         return value
 

@@ -113,8 +113,9 @@ class Language:
         """A phrase chosen by the paired test: higher, lower, or not clearly different; the last p, Holm's, decides."""
         *raw, holm = p_values
         shown = [*map(self.p_value, raw), self.phrase("units.holm", p=self.p_value(holm))]
-        values = {"difference": self.num(abs(difference), digits), "p": self.phrase("words.semicolon").join(shown)}
-        return self.isolated(self.phrase(f"versus.{judged(difference, holm)}", **values))
+        verdict = judged(difference, holm)
+        shown_difference = self.num(difference if verdict == "unclear" else abs(difference), digits)  # the words say which is higher
+        return self.isolated(self.phrase(f"versus.{verdict}", difference=shown_difference, p=self.phrase("words.semicolon").join(shown)))
 
 
 def judged(difference, p):

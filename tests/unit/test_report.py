@@ -625,7 +625,7 @@ def test_figures_in_both_languages():
     ]
     assert [english.p_value(0.0001), english.p_value(0.0123)] == ["p\u00a0&lt;\u00a00.001", "p\u00a0=\u00a00.012"]
     assert english.difference(-2.0, 0.04) == "lower by 2.0 points (adjusted p\u00a0=\u00a00.040)"
-    assert english.difference(-2.0, 0.01, 0.06).startswith("not clearly different (difference 2.0 points, p\u00a0=\u00a00.010; adjusted")
+    assert english.difference(-2.0, 0.01, 0.06).startswith("not clearly different (difference −2.0 points, p\u00a0=\u00a00.010; adjusted")
 
 
 def test_types_of_the_fixture_are_used(texts):
