@@ -75,7 +75,12 @@ def main(argv=None):
 
 
 def read_scores(path):
-    return pd.read_csv(path, index_col="id", dtype={"id": str}, keep_default_na=False)
+    """A system's scores, an article a row. Raises InputError for a file that is no table of numbers."""
+    try:
+        table = pd.read_csv(path, index_col="id", dtype={"id": str}, keep_default_na=False)
+        return table.astype(float)
+    except ValueError as error:  # pandas' own among them
+        raise InputError(f"{path}: no scores that can be read ({error}); expected a number a metric and article; delete the file") from None
 
 
 def row(name, system, scores, compare_to, seed):

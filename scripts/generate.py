@@ -37,7 +37,7 @@ import lib.offline  # noqa: F401
 from lib.device import device_name, peak_memory
 from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation
 from lib.predictions import prediction
-from lib.program import InputError, Steps, existing_file, log, model_folder, parser, program, progress
+from lib.program import InputError, Steps, existing_file, log, model_folder, parser, positive, program, progress
 from lib.prompting import load_template, ready_tokenizer, shorten
 from lib.publish import whole
 from lib.records import read_parquet, write_json, write_jsonl
@@ -54,8 +54,8 @@ def arguments(argv):
     command.add_argument("--template", required=True, type=existing_file)
     command.add_argument("--precision", required=True, choices=PRECISIONS)
     command.add_argument("--double-quantization", action="store_true", help="for nf4: quantize the scales as well")
-    command.add_argument("--batch-size", required=True, type=int)
-    command.add_argument("--max-new-tokens", required=True, type=int)
+    command.add_argument("--batch-size", required=True, type=positive)
+    command.add_argument("--max-new-tokens", required=True, type=positive)
     command.add_argument("--max-prompt-tokens", required=True, type=int)
     command.add_argument("--shard", type=Shard.of, default=Shard(1, 1))
     shots = command.add_argument_group("shots")
@@ -184,7 +184,8 @@ def prompt_limit(args, config):
     limit = min(args.max_prompt_tokens, context - args.max_new_tokens)
     if limit <= 0:
         raise InputError(
-            f"max_new_tokens: found {args.max_new_tokens}, and the context of {args.model} holds {context} tokens in all; lower it"
+            f"max_new_tokens: found {args.max_new_tokens}, and the context of {args.model} holds {context} tokens in all; expected fewer; "
+            "lower it"
         )
     return limit
 

@@ -36,7 +36,7 @@ from lib.model_tokenizer import load_tokenizer
 from lib.near_duplicates import NearDuplicates
 from lib.ner_data import BATCH
 from lib.ner_scores import Scores, compare, confusion
-from lib.program import InputError, existing_file, model_folder, parser, program, progress
+from lib.program import InputError, existing_file, model_folder, parser, positive, program, progress
 from lib.publish import whole
 from lib.records import parquet_batches, read_parquet, write_json, write_jsonl
 from lib.tagger import Collator, load_tagger
@@ -55,7 +55,7 @@ def arguments(argv):
     command.add_argument("--train", type=existing_file, help="the training data, where it may hold sentences of test")
     command.add_argument("--near-threshold", type=float, help="least Jaccard similarity of near-duplicates")
     command.add_argument("--near-characters", type=int, help="characters of the n-grams of which it is the similarity")
-    command.add_argument("--batch-size", required=True, type=int, help="windows in a batch")
+    command.add_argument("--batch-size", required=True, type=positive, help="windows in a batch")
     command.add_argument("--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"])
     command.add_argument("--seed", required=True, type=int, help="of the bootstrap")
     command.add_argument("--metrics", required=True)
@@ -75,7 +75,8 @@ def main(argv=None):
     found = [model.config.id2label[number] for number in range(model.config.num_labels)]
     if found != scheme.labels:
         raise InputError(
-            f"{args.model}: its labels are {', '.join(found)}; {args.labels} has {', '.join(scheme.labels)}; train the model again"
+            f"{args.model}: its labels are {', '.join(found)}; expected {', '.join(scheme.labels)} as in {args.labels}; "
+            "train the model again"
         )
     encoder = Encoder(tokenizer, tokenizer.model_max_length, scheme, "first")
     collator = Collator(tokenizer.pad_token_id, torch.tensor([scheme.silent(source) for source in scheme.sources]))

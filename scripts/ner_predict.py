@@ -20,7 +20,7 @@ from contextlib import ExitStack
 import lib.offline  # noqa: F401
 
 from lib.entity_html import fragment
-from lib.program import InputError, existing_file, json_value, model_folder, parser, program
+from lib.program import InputError, existing_file, json_value, model_folder, parser, positive, program
 from lib.publish import whole
 from lib.records import write_json
 from lib.tagging import RawTagger
@@ -33,7 +33,7 @@ def arguments(argv):
     command.add_argument(
         "--precision", required=True, choices=["auto", "fp32", "bf16", "fp16"], help="to compute in; auto: what the hardware does well"
     )
-    command.add_argument("--batch-size", required=True, type=int, help="windows in a batch; fewer need less memory")
+    command.add_argument("--batch-size", required=True, type=positive, help="windows in a batch; fewer need less memory")
     given = command.add_mutually_exclusive_group(required=True)
     given.add_argument("--text", help="one sentence")
     given.add_argument("--file", type=existing_file, help="a sentence a line")

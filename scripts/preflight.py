@@ -71,7 +71,9 @@ def main(argv=None):
     print("\n".join(table(checks)), flush=True)
     failed = [check for check in checks if check.status == FAILED]
     if failed:
-        raise InputError(f"preflight: {len(failed)} of {len(checks)} checks failed; {'; '.join(f'{c.name}: {c.text}' for c in failed)}")
+        raise InputError(
+            f"preflight: {len(failed)} of {len(checks)} checks failed, expected none; {'; '.join(f'{c.name}: {c.text}' for c in failed)}"
+        )
     with whole(args.output) as part:
         write_json(part, {"checks": [asdict(check) for check in checks], "hours": expected})
 

@@ -99,8 +99,6 @@ def calibration_rows(args, tokenizer):
     from lib.sft import training_rows  # imports trl, which takes seconds
 
     pairs = read_parquet(args.calibration, ["id", "article", "reference"])
-    if not pairs:
-        raise InputError(f"{args.calibration}: no rows; expected articles and references of train to calibrate on; name another file")
     pairs = random.Random(args.seed).sample(pairs, min(args.calibration_rows, len(pairs)))
     rows, _ = training_rows(tokenizer, load_template(args.template), pairs, args.max_length, args.calibration)
     return [row["input_ids"] for row in rows]

@@ -25,7 +25,7 @@ import numpy as np
 from lib.bertscore import BERTSCORE, bertscore
 from lib.intervals import mean_intervals
 from lib.predictions import read_predictions
-from lib.program import existing_folder, model_folder, parser, program, progress
+from lib.program import existing_folder, model_folder, parser, positive, program, progress
 from lib.publish import whole
 from lib.records import write_json
 from lib.rouge import ROUGE, rouge
@@ -42,7 +42,7 @@ def arguments(argv):
     command.add_argument("--bertscore-name", required=True)
     command.add_argument("--bertscore-layer", required=True, type=int)
     command.add_argument("--bertscore-idf", action="store_true", help="weigh tokens by their rarity in the references")
-    command.add_argument("--bertscore-batch-size", required=True, type=int)
+    command.add_argument("--bertscore-batch-size", required=True, type=positive)
     command.add_argument("--seed", required=True, type=int)
     return command.parse_args(argv)
 

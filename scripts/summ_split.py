@@ -54,7 +54,12 @@ def arguments(argv):
     command.add_argument("--seed", required=True, type=int)
     for output in (*SPLITS, "record"):
         command.add_argument(f"--{output}", required=True)
-    return command.parse_args(argv)
+    args = command.parse_args(argv)
+    for name, keys in (("columns", ("id", *TEXTS)), ("sizes", SPLITS)):
+        value = getattr(args, name)
+        if not isinstance(value, dict) or set(value) != set(keys):
+            command.error(f"--{name}: found {value!r}; expected an object with {', '.join(keys)}")
+    return args
 
 
 @program
@@ -82,17 +87,20 @@ def readable(dataset, args):
     for split in SPLITS:
         if split not in dataset:
             raise InputError(
-                f"{args.dataset}: no split {split}; found {', '.join(dataset)}; name a data set that has train, validation and test"
+                f"{args.dataset}: no split {split}; found {', '.join(dataset)}; expected train, validation and test; "
+                "name a data set that has them"
             )
         features = dataset[split].features
         for key, column in args.columns.items():
             if column not in features:
                 raise InputError(
-                    f"{args.dataset}: no column {column!r} in {split}; found {', '.join(features)}; correct summarization.columns.{key}"
+                    f"{args.dataset}: no column {column!r} in {split}; found {', '.join(features)}; expected one of these; "
+                    f"correct summarization.columns.{key}"
                 )
             if key in TEXTS and getattr(features[column], "dtype", None) not in ("string", "large_string", "null"):
                 raise InputError(
-                    f"{args.dataset}: column {column!r} of {split} holds {features[column]}, not text; correct summarization.columns.{key}"
+                    f"{args.dataset}: column {column!r} of {split} holds {features[column]}; expected text; "
+                    f"correct summarization.columns.{key}"
                 )
     return dataset.select_columns(sorted(set(args.columns.values())))
 
@@ -169,9 +177,10 @@ def sampled(rows, kept, split, args, counts, held_out):
         drawn += len(places)
     if len(chosen) < asked:
         lost = ", ".join(f"{reason} {count}" for reason, count in [*counts["dropped"].items(), *left_out.items()]) or "nothing"
+        way_out = f"lower it to {len(chosen)} at most" if chosen else "correct summarization.columns or article_words"
         raise InputError(
             f"summarization.splits.{split}: asked for {asked} pairs, {len(chosen)} are there ({counts['found']} in the data set; "
-            f"left out: {lost}); lower it to {len(chosen)} at most"
+            f"left out: {lost}); expected no more than these; {way_out}"
         )
     return sorted(chosen), dict(sorted(left_out.items()))
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 import torch
 from bert_score import BERTScorer
 from bert_score.utils import get_bert_embedding, get_idf_dict, greedy_cos_idf
+from safetensors import SafetensorError
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig
 
@@ -33,7 +34,10 @@ def bertscore(predictions, references, folder, layer, idf, batch_size):
     """
     layers = AutoConfig.from_pretrained(folder, local_files_only=True).num_hidden_layers
     if layer > layers:
-        raise InputError(f"summarization.bertscore.layer: found {layer}; the model in {folder} has {layers}; lower it to {layers} at most")
+        raise InputError(
+            f"summarization.bertscore.layer: found {layer}; expected one of the {layers} that the model in {folder} has; "
+            f"lower it to {layers} at most"
+        )
     encoder = Encoder(folder, layer, batch_size, [text for text in references if text.strip()] if idf else None)
     scores = {system: {metric: [0.0] * len(references) for metric in BERTSCORE} for system in predictions}
     truncated, truncated_references = dict.fromkeys(predictions, 0), 0
@@ -64,7 +68,12 @@ class Encoder:
     """
 
     def __init__(self, folder, layer, batch_size, idf_texts):
-        scorer = BERTScorer(model_type=str(folder), num_layers=layer, device=str(device()))
+        try:
+            scorer = BERTScorer(model_type=str(folder), num_layers=layer, device=str(device()))
+        except (OSError, ValueError, SafetensorError) as error:
+            raise InputError(
+                f"{folder}: no encoder that can be read ({error}); expected whole safetensors; fetch the model again"
+            ) from None
         self.model, self.tokenizer, self.batch_size = scorer._model, scorer._tokenizer, batch_size
         self.limit = min(self.tokenizer.model_max_length, LONGEST)
         self.tokenizer.model_max_length = self.limit  # without one it raises OverflowError

@@ -57,20 +57,26 @@ def _schema(path):
 
 def _known_removals(config, schema):
     """A null takes a key away, so a null for a key that never was is a mistake that nothing else would see."""
-    summarization = config.get("summarization") or {}
+    summarization = config.get("summarization")
     places = {
-        "model": config.get("models"),
-        "dataset": config.get("datasets"),
-        "system": summarization.get("systems"),
-        "study": summarization.get("studies"),
+        "model": _entries(config, "models"),
+        "dataset": _entries(config, "datasets"),
+        "system": _entries(summarization, "systems"),
+        "study": _entries(summarization, "studies"),
     }
     for shape, entries in places.items():
         options = schema["$defs"][shape].get("oneOf", [schema["$defs"][shape]])
         known = sorted({name for option in options for name in option["properties"]})
-        for name, entry in (entries or {}).items():
+        for name, entry in entries.items():
             for key in entry if isinstance(entry, dict) else ():
                 if entry[key] is None and key not in known:
                     _fail(f"{shape} {name}.{key}", "an unknown key, set to null", f"one of {', '.join(known)}", "correct or remove it")
+
+
+def _entries(section, key):
+    """What stands under a key; nothing where the schema will find a value of another shape."""
+    entries = section.get(key) if isinstance(section, dict) else None
+    return entries if isinstance(entries, dict) else {}
 
 
 def without_removed(config):
@@ -104,7 +110,8 @@ def _message(error):
         name = sorted(set(error.instance) - set(known))[0]
         near = difflib.get_close_matches(name, known, 1)
         path = f"{'' if key == 'the configuration' else key + '.'}{name}"
-        return f"{path}: unknown key; expected one of {', '.join(known)}; {f'did you mean {near[0]}?' if near else 'correct or remove it'}"
+        way_out = f"correct it (did you mean {near[0]}?)" if near else "correct or remove it"
+        return f"{path}: unknown key; expected one of {', '.join(known)}; {way_out}"
     if error.validator == "required":
         name = next(name for name in error.validator_value if name not in error.instance)
         return f"{key}: the key {name} is missing; expected {_describe(error.schema['properties'][name])}; add it"
@@ -117,7 +124,7 @@ def _message(error):
     if error.validator == "type":
         hint = "correct the value"
         if _is_number(error.instance):
-            in_file = "remove the quotes; a number inside a value of --config arrives as a text, so write that into a --configfile"
+            in_file = "remove the quotes (a number inside a value of --config arrives as a text: write that into a --configfile)"
             hint = "write 5.0e-5, with a point" if "e" in error.instance.lower() else in_file
         return f"{key}: found {error.instance!r}, {_kind(error.instance)}; expected {expected}; {hint}"
     if error.validator in ("enum", "const"):

@@ -33,7 +33,7 @@ def resolve_precision(precision):
     """`auto` is bf16 where the hardware has it, else fp16 on a GPU and fp32 on a CPU; anything else stays as it is."""
     if precision != "auto":
         if precision == "fp16" and device().type == "cpu":
-            raise InputError("precision fp16: a CPU has no fast half precision; choose bf16, fp32 or auto")
+            raise InputError("precision fp16: a CPU has no fast half precision; expected a GPU; choose bf16, fp32 or auto")
         return precision
     if has_bf16():
         return "bf16"

@@ -24,14 +24,18 @@ def load_model(folder, dtype, **options):
         )
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, output_loading_info=True, **options
+            folder, dtype=dtype, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True, **options
         )
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{folder}: no causal language model that can be read: {error}; make or fetch the model again") from None
+        raise InputError(
+            f"{folder}: no causal language model that can be read ({error}); expected config.json and the weights that it says; "
+            "make or fetch the model again"
+        ) from None
     wrong = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
     if wrong:  # transformers would go on with random weights in their place
         raise InputError(
-            f"{folder}: its safetensors lack {wrong[0]}, or hold it in another shape than config.json says; make or fetch the model again"
+            f"{folder}: its safetensors lack {wrong[0]}, or hold it in another shape; expected the weights that config.json says; "
+            "make or fetch the model again"
         )
     return model
 
@@ -44,7 +48,9 @@ def tensors(folder):
                 for name in file.keys():  # noqa: SIM118 (no dict)
                     yield name, file.get_tensor(name)
         except SafetensorError as error:
-            raise InputError(f"{path}: not a safetensors file that can be read: {error}; make or fetch the model again") from None
+            raise InputError(
+                f"{path}: not a safetensors file that can be read ({error}); expected a whole one; make or fetch the model again"
+            ) from None
 
 
 def storage_dtype(folder):

@@ -19,4 +19,6 @@ def load_tokenizer(folder, **options):
     try:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
     except Exception as error:  # tokenizers raises bare Exceptions for a file that it cannot read
-        raise InputError(f"{folder}: no tokenizer that can be read: {error}; make or fetch the model again") from None
+        raise InputError(
+            f"{folder}: no tokenizer that can be read ({error}); expected a whole tokenizer.json; make or fetch the model again"
+        ) from None

@@ -13,6 +13,7 @@ from lib.program import InputError
 
 SPLITS = ("train", "validation", "test")
 BATCH = 2000  # rows in memory at once
+TEXT = ("string", "large_string")
 SEPARATOR = "\x1f"  # between tokens: no text holds it
 
 
@@ -57,22 +58,32 @@ class RawDataset:
                 if column not in rows.column_names:
                     raise InputError(
                         f"ner.datasets.{spec.name}.columns.{key}: no column {column!r} in split {split}; "
-                        f"found {', '.join(rows.column_names)}; name one of them"
+                        f"found {', '.join(rows.column_names)}; expected one of these; correct the key"
                     )
+                self._check_lists(split, key, rows.features[column])
         for split in ("train", "test"):
             if split not in self.splits:
                 raise InputError(
                     f"data set {spec.name}: no split {split}; found {', '.join(found)}; "
-                    "splits are not drawn anew, so choose a data set that has train and test"
+                    "expected train and test, since splits are not drawn anew; choose a data set that has both"
                 )
+
+    def _check_lists(self, split, key, feature):
+        """Raise InputError unless a column holds a list a sentence, which of tokens is one of texts."""
+        value = getattr(feature, "feature", None)
+        if value is None or (key == "tokens" and getattr(value, "dtype", None) not in TEXT):
+            raise InputError(
+                f"ner.datasets.{self.spec.name}.columns.{key}: column {self.spec.columns[key]!r} of split {split} holds {feature}; "
+                f"expected lists of {'texts' if key == 'tokens' else 'tags'}; choose a column of lists"
+            )
 
     def names(self, split):
         """The tag names behind the ids of a split's tag column, in their order; None if the column holds names itself."""
         feature = self.splits[split].features[self.spec.columns["tags"]]
-        value = getattr(feature, "feature", feature)
+        value = feature.feature
         if isinstance(value, datasets.ClassLabel):
             return value.names
-        if getattr(value, "dtype", None) not in ("string", "large_string"):
+        if getattr(value, "dtype", None) not in TEXT:
             raise InputError(
                 f"ner.datasets.{self.spec.name}.columns.tags: column {self.spec.columns['tags']!r} of split {split} holds {value}; "
                 "expected tag names, or ids of a ClassLabel that names them; choose a column of names"
@@ -148,7 +159,7 @@ class TagReader:
         if label not in self.spec.labels:
             raise InputError(
                 f"{place}: tag {name!r} has the type {label}, which ner.datasets.{self.spec.name}.labels does not cover; "
-                f"found there {', '.join(self.spec.labels)}; add {label} to it"
+                f"expected one of {', '.join(self.spec.labels)}; add {label} to it"
             )
         return f"{prefix}-{self.spec.labels[label]}"
 

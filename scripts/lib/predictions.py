@@ -33,6 +33,8 @@ def read_predictions(folder, systems):
         if not rows:
             raise InputError(f"{path}: no predictions; expected one a test article; run the rule that writes it again")
         for number, row in enumerate(rows, 1):
+            if not isinstance(row, dict):
+                raise InputError(f"{path}: line {number} is {row!r}; expected id, prediction and reference; delete the file")
             for key in ("id", "prediction", "reference"):
                 if key not in row:
                     raise InputError(f"{path}: line {number} has no {key}; expected id, prediction and reference; delete the file")

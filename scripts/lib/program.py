@@ -39,10 +39,14 @@ def program(main):
         except Exception as error:
             if out_of_space(error):
                 place = getattr(error, "filename2", None) or getattr(error, "filename", None) or "the disk"
-                raise SystemExit(f"error: {place}: no space left; free some, or move results/ and assets/ to a larger disk") from None
-            known = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+                raise SystemExit(
+                    f"error: {place}: no space left; expected room for what is written; "
+                    "free some, or move results/ and assets/ to a larger disk"
+                ) from None
+            known = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
             if isinstance(error, known) and error.filename:
-                raise SystemExit(f"error: {error.filename}: {error.strerror}; check the path and its permissions") from None
+                expected = "expected a path that can be read or written"
+                raise SystemExit(f"error: {error.filename}: {error.strerror}; {expected}; check it and its permissions") from None
             raise
 
     return wrapped
@@ -113,7 +117,7 @@ class Parser(argparse.ArgumentParser):
     """One whose errors are one line, without the usage."""
 
     def error(self, message):
-        self.exit(2, f"error: {one_line(message)}; {self.prog} --help lists what it takes\n")
+        self.exit(2, f"error: {one_line(message)}; expected what {self.prog} --help lists; correct the command\n")
 
 
 def parser(documentation):
@@ -127,6 +131,14 @@ def json_value(text):
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not JSON ({error}); quote it for the shell") from None
+
+
+def positive(text):
+    """Argument type: a whole number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"found {text}; expected at least 1")
+    return number
 
 
 def model_folder(text):

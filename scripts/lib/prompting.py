@@ -10,9 +10,9 @@ from pathlib import Path
 
 import jinja2
 import yaml
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-from lib.program import InputError
+from lib.program import InputError, one_line
 
 # before a chat template that asks for the day, as that of Llama 3.2 does: the one that it writes where nothing tells it the day
 ONE_DAY = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
@@ -124,25 +124,27 @@ def load_template(path):
     try:
         keys = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {error}") from None
+        raise InputError(f"{path}: not YAML ({one_line(error)}); expected the keys of a template; correct the file") from None
     kind = keys.pop("kind", None) if isinstance(keys, dict) else None
     if kind not in texts:
-        raise InputError(f"{path}: kind is {kind!r}; expected {' or '.join(texts)}")
+        raise InputError(f"{path}: kind is {kind!r}; expected {' or '.join(texts)}; correct it")
     expected = ["version", *texts[kind], "stop"]
     if set(keys) != set(expected):
-        raise InputError(f"{path}: found the keys {', '.join(sorted(keys))}; a template of kind {kind} has {', '.join(expected)}")
+        raise InputError(f"{path}: found the keys {', '.join(sorted(keys))}; expected {', '.join(expected)}; add or remove keys")
     if type(keys["version"]) is not int or keys["version"] < 1:
-        raise InputError(f"{path}: version is {keys['version']!r}; expected a whole number from 1 on, raised when the wording changes")
+        raise InputError(
+            f"{path}: version is {keys['version']!r}; expected a whole number from 1 on, raised when the wording changes; correct it"
+        )
     for key in texts[kind]:
         if not isinstance(keys[key], str):
-            raise InputError(f"{path}: {key} is {keys[key]!r}; expected a text in quotes")
+            raise InputError(f"{path}: {key} is {keys[key]!r}; expected a text; write it in quotes")
     for key, field in [("prompt", "{article}"), ("reference", "{reference}")]:
         if key in keys and keys[key].count(field) != 1:
-            raise InputError(f"{path}: {key} has {field} {keys[key].count(field)} times; expected it once")
+            raise InputError(f"{path}: {key} has {field} {keys[key].count(field)} times; expected it once; correct the text")
     if not isinstance(keys["stop"], list) or not all(isinstance(text, str) and text for text in keys["stop"]):
-        raise InputError(f"{path}: stop is {keys['stop']!r}; expected a list of texts, or []")
+        raise InputError(f"{path}: stop is {keys['stop']!r}; expected a list of texts, or []; correct it")
     if kind == "plain" and not keys["stop"]:
-        raise InputError(f"{path}: stop is empty; a base model needs a text that ends a summary")
+        raise InputError(f"{path}: stop is empty; expected a text that ends the summary of a base model; add one")
     common = {"name": Path(path).stem, "version": keys["version"], "prompt_text": keys["prompt"], "stop_strings": tuple(keys["stop"])}
     if kind == "plain":
         return PlainTemplate(**common, reference_text=keys["reference"], between_shots=keys["between_shots"])
@@ -160,7 +162,9 @@ def assistant(content):
 def rendered(tokenizer, messages, **options):
     """The conversation as the tokenizer's chat template writes it, the same on every day."""
     if not tokenizer.chat_template:
-        raise InputError(f"{tokenizer.name_or_path}: the tokenizer has no chat template; use the template for base models (prompt: plain)")
+        raise InputError(
+            f"{tokenizer.name_or_path}: the tokenizer has no chat template; expected one, or a template for base models; set prompt: plain"
+        )
     try:
         return tokenizer.apply_chat_template(messages, chat_template=ONE_DAY + tokenizer.chat_template, tokenize=False, **options)
     except jinja2.TemplateError as error:
@@ -176,7 +180,9 @@ def end_of_turn(tokenizer, system):
     prompt, answer = rendered(tokenizer, messages, add_generation_prompt=True), "Summary."
     after = special_tokens(tokenizer).match(rendered(tokenizer, [*messages, assistant(answer)]).removeprefix(prompt + answer))
     if after is None:
-        raise InputError(f"{tokenizer.name_or_path}: its chat template does not end a turn with a special token; use prompt: plain")
+        raise InputError(
+            f"{tokenizer.name_or_path}: its chat template ends a turn without a special token; expected one; set prompt: plain"
+        )
     return after[0]
 
 
@@ -195,10 +201,6 @@ def special_tokens(tokenizer):
         (token for token in added | set(tokenizer.all_special_tokens) if len(token) > 1), key=lambda token: (-len(token), token)
     )
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
-
-
-def one_line(text):
-    return " ".join(text.split())
 
 
 def shorten(tokenizer, article, tokens):
@@ -223,17 +225,30 @@ def shorten(tokenizer, article, tokens):
 def ready_tokenizer(folder):
     """The tokenizer of a model folder: padding on the left, and a pad token that ends no summary (`tokenizer.pad_token` tells which).
 
-    Raises InputError if the folder has no tokenizer, or none that can pad without growing the model's vocabulary.
+    Raises InputError if the folder has no tokenizer, or none that can pad without growing the model's vocabulary, or
+    one with tokens for which the model's embedding has no row.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+        rows = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config().vocab_size
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: no tokenizer that can be read: {error}; fetch the model again") from None
+        raise InputError(
+            f"{folder}: no tokenizer that can be read ({error}); expected tokenizer.json and config.json; fetch it again"
+        ) from None
     if not tokenizer.is_fast:
-        raise InputError(f"{folder}: the tokenizer does not tell where its tokens stand in a text; expected a tokenizer.json in the folder")
+        raise InputError(
+            f"{folder}: the tokenizer does not tell where its tokens stand in a text; expected a tokenizer.json; "
+            "convert it, or name another model"
+        )
     if tokenizer.eos_token is None:
         raise InputError(
-            f"{folder}: the tokenizer has no end-of-text token, so nothing could end a summary; set eos_token in tokenizer_config.json"
+            f"{folder}: the tokenizer has no end-of-text token, so nothing could end a summary; expected one; "
+            "set eos_token in tokenizer_config.json"
+        )
+    if len(tokenizer) > rows:
+        raise InputError(
+            f"{folder}: the tokenizer has {len(tokenizer)} tokens, and the model's embedding {rows} rows; expected a row for every token; "
+            "fetch the model again"
         )
     tokenizer.pad_token = pad_token(tokenizer, end_ids(tokenizer, folder))
     return tokenizer

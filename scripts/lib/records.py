@@ -8,6 +8,7 @@ import yaml
 
 from lib.program import InputError, one_line
 
+AGAIN = "delete the file and run the workflow again"
 BATCH = 10_000  # rows in memory at once
 
 
@@ -19,7 +20,7 @@ def read_json(path):
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}: line {error.lineno} is not JSON ({error.msg}); delete the file and run the workflow again") from None
+        raise InputError(f"{path}: line {error.lineno} is not JSON ({error.msg}); expected the whole file; {AGAIN}") from None
 
 
 def write_jsonl(path, rows):
@@ -35,7 +36,7 @@ def read_jsonl(path):
             try:
                 rows.append(json.loads(line))
             except json.JSONDecodeError as error:
-                raise InputError(f"{path}: line {number} is not JSON ({error.msg}); delete the file and run the workflow again") from None
+                raise InputError(f"{path}: line {number} is not JSON ({error.msg}); expected the whole file; {AGAIN}") from None
     return rows
 
 
@@ -67,10 +68,12 @@ def parquet_batches(path, columns, size):
     try:
         found = pq.read_schema(path).names
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file ({one_line(error)}); delete the file and run the workflow again") from None
+        raise InputError(f"{path}: not a Parquet file ({one_line(error)}); expected the whole file; {AGAIN}") from None
     for column in columns:
         if column not in found:
-            raise InputError(f"{path}: no column {column!r}; found {', '.join(found)}; expected {', '.join(columns)}")
+            raise InputError(f"{path}: no column {column!r}; found {', '.join(found)}; expected {', '.join(columns)}; {AGAIN}")
     with pq.ParquetFile(path) as file:
+        if not file.metadata.num_rows:
+            raise InputError(f"{path}: no rows; expected some; {AGAIN}")
         for batch in file.iter_batches(size, columns=list(columns)):
             yield batch.to_pylist()

@@ -40,7 +40,8 @@ def choose(train, rows, number, selection, seed):
     """
     if number > len(train):
         raise InputError(
-            f"shots: asked for {number}, train has {len(train)} pairs; lower shots, or sample more (summarization.splits.train)"
+            f"shots: asked for {number}, train has {len(train)} pairs; expected no more than these; "
+            "lower shots, or sample more (summarization.splits.train)"
         )
     if selection in FIXED:
         chosen = [drawn(train, number, seed) if selection == "random" else shortest(train, number)] * len(rows)
@@ -59,7 +60,10 @@ def refuse_seen(shots, test, threshold, characters):
     for key in ("id", "article"):
         shared = {row[key] for row in shots} & {row[key] for row in test}
         if shared:
-            raise InputError(f"shots: the {key} {sorted(shared)[0][:80]!r} of train stands in test as well; take the pair out of train")
+            raise InputError(
+                f"shots: the {key} {sorted(shared)[0][:80]!r} of train stands in test as well; expected pairs that test lacks; "
+                "take the pair out of train"
+            )
     articles = NearArticles(threshold, characters)
     articles.add("train", (row["article"] for row in shots))
     near = next((row["id"] for row in test if articles.split_of(row["article"])), None)

@@ -98,7 +98,9 @@ def _load(folder, config, expected_missing):
             folder, config=config, dtype=torch.float32, local_files_only=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(f"{folder}: its weights cannot be read ({error}); make or fetch the model again") from None
+        raise InputError(
+            f"{folder}: its weights cannot be read ({error}); expected whole safetensors; make or fetch the model again"
+        ) from None
     wrong = sorted(name for name in report["missing_keys"] if not name.startswith(tuple(expected_missing)))
     if wrong:  # transformers would go on with random weights in their place
         raise InputError(f"{folder}: its safetensors lack {wrong[0]}; expected the weights that config.json says; make or fetch it again")

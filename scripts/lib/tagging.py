@@ -34,6 +34,11 @@ class Encoder:
         sources = {source: number for number, source in enumerate(self.scheme.sources)}
         for window in windows(self.tokenizer, [row["tokens"] for row in rows], self.max_length):
             row = rows[window.sentence]
+            if row["source"] not in sources:
+                raise InputError(
+                    f"sentence {window.sentence + 1}: found the source {row['source']!r}; expected one of {', '.join(sources)}, "
+                    "which the label scheme has; run the workflow again, which writes both"
+                )
             yield {
                 "sentence": window.sentence,
                 "input_ids": window.input_ids,

@@ -110,7 +110,8 @@ def test_a_gated_model_is_refused_with_the_page_to_visit(run, monkeypatch, capsy
     monkeypatch.setattr("lib.hub.accessible", refused)
     gated = asset(repository="meta-llama/Llama-3.2-1B", revision="main")
     with pytest.raises(
-        SystemExit, match=r"preflight: 1 of \d+ checks failed; models.llama: meta-llama/Llama-3.2-1B is gated .* set HF_TOKEN"
+        SystemExit,
+        match=r"preflight: 1 of \d+ checks failed, expected none; models.llama: meta-llama/Llama-3.2-1B is gated .* set HF_TOKEN",
     ):
         run(assets=[gated])
     assert "failed  models.llama" in capsys.readouterr().out

@@ -28,7 +28,10 @@ def failing(error):
     ],
 )
 def test_a_full_disk_is_one_line_whoever_meets_it(error):
-    assert failing(error) == "error: the disk: no space left; free some, or move results/ and assets/ to a larger disk"
+    assert (
+        failing(error)
+        == "error: the disk: no space left; expected room for what is written; free some, or move results/ and assets/ to a larger disk"
+    )
 
 
 def test_a_full_disk_is_named_by_where_was_written():

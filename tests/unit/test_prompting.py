@@ -1,5 +1,7 @@
 """Prompts: one text for generation and for training, special tokens that data cannot forge, and articles that give way."""
 
+from shutil import copy
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,6 +121,7 @@ def test_a_tokenizer_without_chat_template_is_refused_with_the_way_out():
 def test_the_pad_token_never_ends_a_summary(tmp_path, named):
     other = ready_tokenizer(tiny("llama"))
     other.pad_token = named
+    copy(tiny("llama") / "config.json", tmp_path)
     other.save_pretrained(tmp_path)
     ready = ready_tokenizer(tmp_path)
     assert ready.pad_token == "<|pad|>"  # neither an end, nor what the chat template writes
@@ -129,6 +132,7 @@ def test_the_pad_token_never_ends_a_summary(tmp_path, named):
 def test_without_a_free_special_token_nothing_is_guessed(tmp_path):
     other = ready_tokenizer(tiny("llama"))
     other.chat_template += "<|pad|>"
+    copy(tiny("llama") / "config.json", tmp_path)
     other.save_pretrained(tmp_path)
     with pytest.raises(InputError, match="pad_token"):
         ready_tokenizer(tmp_path)
@@ -150,7 +154,7 @@ def test_the_projects_templates_load(name):
     [
         ("kind: poem", "kind is 'poem'"),
         ("[]", "kind is None"),
-        ("kind: chat\nversion: 1\nprompt: '{article}'\nstop: []", "a template of kind chat has version, system, prompt, stop"),
+        ("kind: chat\nversion: 1\nprompt: '{article}'\nstop: []", "expected version, system, prompt, stop"),
         ("kind: chat\nversion: one\nsystem: a\nprompt: '{article}'\nstop: []", "version is 'one'"),
         ("kind: chat\nversion: 1\nsystem: 1\nprompt: '{article}'\nstop: []", "system is 1"),
         ("kind: chat\nversion: 1\nsystem: a\nprompt: b\nstop: []", "prompt has {article} 0 times"),

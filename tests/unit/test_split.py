@@ -208,7 +208,7 @@ def test_a_renamed_column_is_named_with_its_key(tmp_path, clean):
 def test_a_column_without_text_is_named_with_its_key(tmp_path):
     rows = [row | {"reference": 7} for row in pairs(3)]
     dataset = write_dataset(tmp_path / "data", train=rows, validation=rows, test=rows)
-    with pytest.raises(SystemExit, match="not text; correct summarization.columns.reference"):
+    with pytest.raises(SystemExit, match="expected text; correct summarization.columns.reference"):
         run(tmp_path, dataset, (1, 1, 1))
 
 
