@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from lib.manifest import files_of
 from lib.random_models import make
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+import runs
 from hub_server import Hub, corrupt, cut, no_ranges, portal, stall, status
 from runs import ROOT, copy_of_project
 
@@ -64,10 +64,8 @@ class Fetch:
         self.hub, self.folder, self.output, self.record = hub, folder, folder / "assets" / "tiny", folder / "assets" / "tiny.json"
 
     def environment(self, token=None, **more):
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE"))}
-        own |= {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.folder / "home"), "NO_PROXY": "127.0.0.1"}
-        own |= {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "scripts")}
-        return own | more | ({"HF_TOKEN": token} if token else {})
+        loopback = {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.folder / "home"), "NO_PROXY": "127.0.0.1"}
+        return runs.environment(PYTHONPATH=str(ROOT / "scripts"), **loopback) | more | ({"HF_TOKEN": token} if token else {})
 
     def start(self, repository="org/tiny", revision="main", kind="models", files=None, token=None, waits=None, **environment):
         """`waits` seconds between attempts stand in for the real ones, where those would add up."""

@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
-from runs import TOKEN, copy_of_project
+from runs import TOKEN, copy_of_project, environment
 
 KILLS = 20
 OPTIONS = ["--cores", "2", "--configfile", "presets/smoke.yaml", "--show-failed-logs"]
 EVERY_STEP = ["--set-resources", "finetune:checkpoint_minutes=0", "ner_train:checkpoint_minutes=0", "--"]
 TIMED = {"speed.json", "preflight.json"}  # and what shows them
+MARKERS = {".snakemake_timestamp"}  # Snakemake's own, in a folder that it saw finished; a job that outlived its Snakemake leaves none
 
 
 def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path):
@@ -40,11 +40,11 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path
 
 
 def started(folder):
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "HF_TOKEN": TOKEN}
-    environment["KARGAH_TEST"] = str(folder)  # what a run starts inherits it
+    own = environment(HF_TOKEN=TOKEN)
+    own["KARGAH_TEST"] = str(folder)  # what a run starts inherits it
     with open(folder / "output.txt", "w") as output:
         command = [sys.executable, "-m", "snakemake", *OPTIONS, *EVERY_STEP]
-        return subprocess.Popen(command, cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True)
+        return subprocess.Popen(command, cwd=folder, env=own, stdout=output, stderr=output, start_new_session=True)
 
 
 def finished(folder):
@@ -95,7 +95,7 @@ def same(alone, killed):
 
 
 def compared(path):
-    return path.is_file() and path.name not in TIMED and "report" not in path.parts and ".cache" not in path.parts
+    return path.is_file() and path.name not in TIMED | MARKERS and "report" not in path.parts and ".cache" not in path.parts
 
 
 def content(path):

@@ -47,13 +47,18 @@ def copy_of_project(folder):
     return folder
 
 
+def environment(**variables):
+    """What a run sees: this Python first on PATH, nothing of the caller's about the hub (HF_HUB_OFFLINE, a token), and `variables`."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE"))}
+    return own | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | variables
+
+
 def snakemake(folder, *options, timeout=1200, **variables):
     """Run Snakemake of this Python in `folder`, with more environment variables; a CompletedProcess with stdout and stderr together."""
     command = [sys.executable, "-m", "snakemake", *options]
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "HF_TOKEN": TOKEN} | variables
+    own = environment(HF_TOKEN=TOKEN) | variables
     return subprocess.run(
-        command, cwd=folder, env=environment, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command, cwd=folder, env=own, timeout=timeout, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
 
 
