@@ -7,6 +7,7 @@ import posixpath
 import random
 import re
 import statistics
+from itertools import combinations
 from pathlib import Path
 
 import markupsafe
@@ -397,9 +398,9 @@ class Report:
         return row.get(f"{DECIDING[0]}_holm_{other}") is not None
 
     def compared_pairs(self):
-        """Every pair of systems that the run tested against each other, in the order of the configuration."""
-        names = list(self.run["summ"]["systems"])
-        return [(one, other) for one in names for other in names if one != other and self.compared(one, other)]
+        """Every pair of systems that the run tested against each other, once: the later one of the configuration against the earlier."""
+        pairs = combinations(self.run["summ"]["systems"], 2)
+        return [(later, earlier) for earlier, later in pairs if self.compared(later, earlier) or self.compared(earlier, later)]
 
     def best(self, metric):
         """The system with the highest score, of those that no study adds."""
