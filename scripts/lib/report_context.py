@@ -368,12 +368,8 @@ class Report:
 
     def test(self, system, other, metric):
         """The same, or None where the run has no such test in the family of its tests or in a study."""
-        for rows in (self.run["summ"]["comparison"], *self.run["summ"]["studies"].values()):
-            for one, two, sign in ((system, other, 1), (other, system, -1)):
-                row = rows.get(one, {})
-                if row.get(f"{metric}_holm_{two}") is not None:
-                    return sign * row[f"{metric}_minus_{two}"], row[f"{metric}_p_{two}"], row[f"{metric}_holm_{two}"]
-        return None
+        tables = (self.run["summ"]["comparison"], *self.run["summ"]["studies"].values())
+        return next(filter(None, (test_in(rows, system, other, metric) for rows in tables)), None)
 
     def versus(self, system, other, metric):
         """How a system compares with another, for a sentence; Holm's p decides."""
@@ -392,15 +388,11 @@ class Report:
         """Whether the run has these two and tested them against each other."""
         return self.known(system, other) and self.test(system, other, DECIDING[0]) is not None
 
-    def compared(self, system, other):
-        """Whether the first one's row of the common table has this test."""
-        row = self.run["summ"]["comparison"].get(system, {})
-        return row.get(f"{DECIDING[0]}_holm_{other}") is not None
-
     def compared_pairs(self):
         """Every pair of systems that the run tested against each other, once: the later one of the configuration against the earlier."""
-        pairs = combinations(self.run["summ"]["systems"], 2)
-        return [(later, earlier) for earlier, later in pairs if self.compared(later, earlier) or self.compared(earlier, later)]
+        summ = self.run["summ"]
+        pairs = combinations(summ["systems"], 2)
+        return [(later, earlier) for earlier, later in pairs if test_in(summ["comparison"], later, earlier, DECIDING[0])]
 
     def best(self, metric):
         """The system with the highest score, of those that no study adds."""
@@ -627,6 +619,15 @@ class Report:
         ids = list(self.run["summ"]["test"])
         count = min(self.run["config"]["summarization"]["samples"], len(ids))
         return random.Random(self.run["config"]["seed"]).sample(ids, count)
+
+
+def test_in(rows, system, other, metric):
+    """(difference, p, p after Holm's correction) of a table's paired test, whichever of the two its row names first, or None."""
+    for one, two, sign in ((system, other, 1), (other, system, -1)):
+        row = rows.get(one, {})
+        if row.get(f"{metric}_holm_{two}") is not None:
+            return sign * row[f"{metric}_minus_{two}"], row[f"{metric}_p_{two}"], row[f"{metric}_holm_{two}"]
+    return None
 
 
 def digest(text):

@@ -130,10 +130,11 @@ def types(report, _study):
             rows.append({"label": report.plain(kind), "group": titles[code], "f1": plot_score(block["f1"])})
             scores = [language.fraction(block[score]) for score in ("f1", "precision", "recall")]
             cells.append([report.code(kind), language.name(code), language.integer(block["support"]), *scores])
-    seen, comma = [], language.phrase("words.comma")
+    seen = []
     for code, blocks in found.items():
         values = {report.plain(kind): block["f1"]["value"] for kind, block in blocks.items()}
-        seen += [extremes(report, f"F1{comma}{titles[code]}", values, lambda value: language.num(value, 3))] if values else []
+        what = f"F1{language.entry('words.comma')}{titles[code]}"
+        seen += [extremes(report, what, values, lambda value: language.num(value, 3))] if values else []
     svg = figures.intervals(rows, {"f1": report.label_of("metrics", "f1")})
     return Drawn(svg, seen, ["type", "language", "#support", "#f1", "#precision", "#recall"], cells)
 

@@ -28,6 +28,10 @@ class Hub:
         self.servers = [_Server(self, _Handler), _Server(self, _ContentHandler)]
         self.url, self.content_url = (f"http://127.0.0.1:{server.server_port}" for server in self.servers)
 
+    def environment(self, home):
+        """The variables with which a program fetches from here, and keeps what it fetched in the folder `home`."""
+        return {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1"}
+
     def add(self, kind, name, files, gated=False):
         """A repository with one commit, on branch main; returns the commit."""
         commit = hashlib.sha1(b"".join(path.encode() + content for path, content in sorted(files.items()))).hexdigest()

@@ -65,10 +65,9 @@ def finished_run(folder):
     hub.add("datasets", "org/sentences", files)
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
     reading = {"PYTHONPATH": str(Path(__file__).parent / "reading"), "KARGAH_READS": str(folder / "reads")}
-    loopback = {"HF_ENDPOINT": hub.url, "HF_HOME": str(folder / "home"), "NO_PROXY": "127.0.0.1"}
     try:
         options = ["--cores", "2", "--show-failed-logs", *CONFIG]
-        run = snakemake(folder, *options, "--", *TARGETS, timeout=2400, **index, **loopback, **reading)
+        run = snakemake(folder, *options, "--", *TARGETS, timeout=2400, **index, **reading, **hub.environment(folder / "home"))
     finally:
         hub.close()
     assert run.returncode == 0, run.stdout[-6000:]

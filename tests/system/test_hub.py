@@ -64,7 +64,7 @@ class Fetch:
         self.hub, self.folder, self.output, self.record = hub, folder, folder / "assets" / "tiny", folder / "assets" / "tiny.json"
 
     def environment(self, token=None, **more):
-        loopback = {"HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.folder / "home"), "NO_PROXY": "127.0.0.1"}
+        loopback = self.hub.environment(self.folder / "home")
         return runs.environment(PYTHONPATH=str(ROOT / "scripts"), **loopback) | more | ({"HF_TOKEN": token} if token else {})
 
     def start(self, repository="org/tiny", revision="main", kind="models", files=None, token=None, waits=None, **environment):

@@ -40,11 +40,9 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path
 
 
 def started(folder):
-    own = environment(HF_TOKEN=TOKEN)
-    own["KARGAH_TEST"] = str(folder)  # what a run starts inherits it
     with open(folder / "output.txt", "w") as output:
         command = [sys.executable, "-m", "snakemake", *OPTIONS, *EVERY_STEP]
-        return subprocess.Popen(command, cwd=folder, env=own, stdout=output, stderr=output, start_new_session=True)
+        return subprocess.Popen(command, cwd=folder, env=environment(HF_TOKEN=TOKEN), stdout=output, stderr=output, start_new_session=True)
 
 
 def finished(folder):
