@@ -1,4 +1,4 @@
-"""The smoke preset, killed and started again twenty times at random moments: it ends with the files of a run that was left alone.
+"""The smoke preset with longer trainings, killed and started again twenty times: it ends with the files of a run that was left alone.
 
 KARGAH_KILLS_SEED=n draws the moments that a run of this test has printed.
 """
@@ -12,10 +12,13 @@ import sys
 import time
 from contextlib import suppress
 
+import yaml
+
 from runs import TOKEN, copy_of_project, environment
 
 KILLS = 20
-OPTIONS = ["--cores", "2", "--configfile", "presets/smoke.yaml", "--show-failed-logs"]
+OPTIONS = ["--cores", "2", "--configfile", "presets/smoke.yaml", "longer.yaml", "--show-failed-logs"]
+LONGER = {"num_train_epochs": 10}  # some seconds with a checkpoint after every step, so that kills meet trainings
 EVERY_STEP = ["--set-resources", "finetune:checkpoint_minutes=0", "ner_train:checkpoint_minutes=0", "--"]
 TIMED = {"speed.json", "preflight.json"}  # and what shows them
 MARKERS = {".snakemake_timestamp"}  # Snakemake's own, in a folder that it saw finished; a job that outlived its Snakemake leaves none
@@ -25,7 +28,7 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path
     seed = int(os.environ.get("KARGAH_KILLS_SEED", random.randrange(10**6)))
     draw = random.Random(seed)
     print(f"\nKARGAH_KILLS_SEED={seed}")
-    alone, killed = (copy_of_project(tmp_path / name) for name in ("alone", "killed"))
+    alone, killed = (copy_with_longer_trainings(tmp_path / name) for name in ("alone", "killed"))
     start = time.monotonic()
     finished(alone)
     seconds = time.monotonic() - start
@@ -37,6 +40,12 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path
     same(alone, killed)
     assert not [path for path in killed.rglob("*") if path.name.startswith(".part-")]
     assert not [path for path in (killed / "work").rglob("*") if path.is_file()]
+
+
+def copy_with_longer_trainings(folder):
+    copy_of_project(folder)
+    (folder / "longer.yaml").write_text(yaml.safe_dump({"ner": {"training": LONGER}, "summarization": {"training": LONGER}}))
+    return folder
 
 
 def started(folder):
