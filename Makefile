@@ -8,7 +8,7 @@ PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check --use
 SNAKEMAKE := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/snakemake --cores $(CORES)
 QUIET := --quiet host reason --show-failed-logs
 
-.PHONY: help demo smoke test test-system bench bench-scale lock check reruns clean-models clean-downloads
+.PHONY: help demo smoke test test-system soak bench bench-scale lock check reruns clean-models clean-downloads
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,11 @@ $(AXE): tests/system/package-lock.json
 
 test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
+
+SOAKED := tests/soak $(addprefix tests/system/test_,kills.py hub.py reads.py reruns.py conda.py slurm.py) tests/unit/test_bad_input.py
+soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under conda, with the study (docs/reliability.md)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(SOAKED) --junitxml results/soak.xml
+	@.venv/bin/python tools/reliability.py
 
 bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/ner_training.py

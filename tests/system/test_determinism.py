@@ -2,39 +2,25 @@
 
 import shutil
 import subprocess
-from fnmatch import fnmatch
 from pathlib import Path
 
-from lib.manifest import files_of
 from runs import planned, snakemake
+from same_files import different, is_timed, of_run
 from sources_run import CONFIG, TARGETS
 
 RUN = Path("results") / "reruns"
 PAGES = [RUN / "report" / f"report.{language}.{format}" for language in ("en", "fa") for format in ("md", "html")]
-TIMED = ("assets/*", "*speed.json", "*training_log.jsonl")  # the files of a run that hold timings, dates or hosts
-SHOWING = ("submission/*", "report/report.*", "report/figures/*_costs.*")  # those that show them
-
-
-def of_run(folder):
-    """The paths of a run's files, without those that show timings."""
-    paths = [path.as_posix() for path in files_of(folder / RUN)]
-    return [path for path in paths if not any(fnmatch(path, pattern) for pattern in SHOWING)]
-
-
-def is_timed(path):
-    return any(fnmatch(path, pattern) for pattern in TIMED)
 
 
 def test_two_runs_make_the_same_files(finished, again):
-    one, two = of_run(finished), of_run(again)
-    assert one == two
-    assert {"ner/metrics.json", "ner/model/model.safetensors", "summarization/comparison.csv", "report/figures/scores.en.svg"} <= set(one)
-    different = [path for path in one if not is_timed(path) and (finished / RUN / path).read_bytes() != (again / RUN / path).read_bytes()]
-    assert different == []
+    made = of_run(finished / RUN)
+    assert made == of_run(again / RUN)
+    assert {"ner/metrics.json", "ner/model/model.safetensors", "summarization/comparison.csv", "report/figures/scores.en.svg"} <= set(made)
+    assert different(finished / RUN, again / RUN) == []
 
 
 def test_with_the_timings_of_the_other_a_run_makes_its_report(finished, again):
-    for path in filter(is_timed, of_run(finished)):
+    for path in filter(is_timed, of_run(finished / RUN)):
         shutil.copy(finished / RUN / path, again / RUN / path)
     for place in ("benchmarks", "logs"):
         shutil.copytree(finished / place, again / place, dirs_exist_ok=True, copy_function=shutil.copy)  # older ones would run all again

@@ -6,87 +6,47 @@ KARGAH_KILLS_SEED=n draws the moments that a run of this test has printed.
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from contextlib import suppress
 
 import yaml
 
-from runs import TOKEN, copy_of_project, environment
+from kills import WAYS, finished, kill, nothing_partial
+from runs import copy_of_project
 
 KILLS = 20
 OPTIONS = ["--cores", "2", "--configfile", "presets/smoke.yaml", "longer.yaml", "--show-failed-logs"]
-LONGER = {"num_train_epochs": 10}  # some seconds with a checkpoint after every step, so that kills meet trainings
 EVERY_STEP = ["--set-resources", "finetune:checkpoint_minutes=0", "ner_train:checkpoint_minutes=0", "--"]
+LONGER = {"num_train_epochs": 10}  # some seconds with a checkpoint after every step, so that kills meet trainings
 TIMED = {"speed.json", "preflight.json"}  # and what shows them
 MARKERS = {".snakemake_timestamp"}  # Snakemake's own, in a folder that it saw finished; a job that outlived its Snakemake leaves none
 
 
-def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path):
+def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path, record_property):
     seed = int(os.environ.get("KARGAH_KILLS_SEED", random.randrange(10**6)))
     draw = random.Random(seed)
     print(f"\nKARGAH_KILLS_SEED={seed}")
     alone, killed = (copy_with_longer_trainings(tmp_path / name) for name in ("alone", "killed"))
     start = time.monotonic()
-    finished(alone)
+    finished(alone, [*OPTIONS, *EVERY_STEP])
     seconds = time.monotonic() - start
     resumed = 0
     for number in range(KILLS):
-        resumed += kill(killed, draw, seconds, number)
-    finished(killed)
+        how, of_a_training = draw.choice(WAYS), number % 2
+        moment = draw.uniform(0, 1 if of_a_training else 2 * seconds / KILLS)
+        left = kill(killed, [*OPTIONS, *EVERY_STEP], how, moment, patience=seconds if of_a_training else 0)
+        print(f"{number}: {how} after {moment:.2f} s; checkpoints: {', '.join(sorted(left)) or 'none'}")
+        resumed += bool(left)
+    finished(killed, [*OPTIONS, *EVERY_STEP])
+    record_property("found", f"{KILLS} kills, {resumed} of them with a checkpoint to go on from (seed {seed}); the same files at the end")
     assert resumed > 0, "no kill met a training"
     same(alone, killed)
-    assert not [path for path in killed.rglob("*") if path.name.startswith(".part-")]
-    assert not [path for path in (killed / "work").rglob("*") if path.is_file()]
+    nothing_partial(killed)
 
 
 def copy_with_longer_trainings(folder):
     copy_of_project(folder)
     (folder / "longer.yaml").write_text(yaml.safe_dump({"ner": {"training": LONGER}, "summarization": {"training": LONGER}}))
     return folder
-
-
-def started(folder):
-    with open(folder / "output.txt", "w") as output:
-        command = [sys.executable, "-m", "snakemake", *OPTIONS, *EVERY_STEP]
-        return subprocess.Popen(command, cwd=folder, env=environment(HF_TOKEN=TOKEN), stdout=output, stderr=output, start_new_session=True)
-
-
-def finished(folder):
-    run = started(folder)
-    assert run.wait(3600) == 0, (folder / "output.txt").read_text()[-6000:]
-
-
-def kill(folder, draw, seconds, number):
-    """Run for a while, then kill; whether that left a checkpoint to go on from.
-
-    Every second time, the while begins when a training has made a checkpoint.
-    """
-    moment, how = draw.uniform(0, 2 * seconds / KILLS), draw.choice(["kill all", "kill Snakemake", "ask all to stop"])
-    before = checkpoints(folder)
-    run = started(folder)
-    if number % 2:
-        moment = draw.uniform(0, 1)
-        deadline = time.monotonic() + seconds
-        while checkpoints(folder) == before and run.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-    with suppress(subprocess.TimeoutExpired):
-        run.wait(moment)
-    if how == "kill Snakemake":
-        run.kill()  # and its jobs end by themselves
-    else:
-        with suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL if how == "kill all" else signal.SIGTERM)
-    run.wait(300)
-    left = checkpoints(folder)
-    print(f"{number}: {how} after {moment:.2f} s; checkpoints: {', '.join(sorted(left)) or 'none'}")
-    return len(left)
-
-
-def checkpoints(folder):
-    return {str(path.relative_to(folder / "work")) for path in (folder / "work").rglob("step-*")}
 
 
 def same(alone, killed):
