@@ -49,9 +49,9 @@ soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under con
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(SOAKED) --junitxml results/soak.xml
 	@.venv/bin/python tools/reliability.py
 
-bench: .venv/.installed ## measure training of the tagger and generation against the plain way, some minutes (results/bench)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/ner_training.py
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/generation.py
+SIZE ?= quarter
+bench: .venv/.installed ## measure Kargah against the notebook it replaces, stage by stage; SIZE=demo for the demo's sizes (results/bench)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/against_notebook.py --size $(SIZE)
 
 bench-scale: .venv/.installed ## measure how time and memory grow with the work, an hour and more (results/bench/scale.md)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/scale.py

@@ -1,4 +1,4 @@
-"""What the benchmarks do alike: they take turns, work with what the demo fetched, and write a table beside every measurement."""
+"""What the benchmarks do alike: they work with what the demo fetched, and write a table beside every measurement."""
 
 from pathlib import Path
 
@@ -12,12 +12,6 @@ ROOT = Path(__file__).resolve().parents[1]
 def fetched(model):
     """The folder of a model that the demo fetched, None if it has not."""
     return next((path.parent for path in sorted(ROOT.glob(f"assets/{model}/*/config.json"))), None)
-
-
-def turns(names, repeats):
-    """The names `repeats` times, in alternating order, since a machine's speed drifts."""
-    for repeat in range(repeats):
-        yield from sorted(names, reverse=repeat % 2 == 1)
 
 
 def publish(folder, name, lines, **values):

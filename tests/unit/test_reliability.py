@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 import reliability
 
 WHERE = {"date": "2026-01-02", "commit": "abc", "cores": 2, "gigabytes": 1, "python": "?", "torch": "?", "snakemake": "?"}
