@@ -21,6 +21,7 @@ from lib.report_data import run_files
 from lib.rule_record import compact
 from lib.stale_lock import alive
 from snakemake.exceptions import WorkflowError
+from snakemake.output_index import OutputIndex
 
 PROJECT = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
 try:
@@ -501,7 +502,12 @@ def rules_of_run():
 @cache
 def maker_of(path):
     """The rule that makes a file, or None for one that is there."""
-    return next((entry for entry in workflow.rules if entry.is_producer(path)), None)
+    return next(iter(rules_by_output().match_producers(path)), None)
+
+
+@cache
+def rules_by_output():
+    return OutputIndex(list(workflow.rules))
 
 
 # ------------------------------------------------------------------ scripts
