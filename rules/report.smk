@@ -1,6 +1,6 @@
 # The report, and the archive to hand in.
 #
-# in    all that a run measured (run_files in scripts/lib/report_data.py), templates, texts, answers, facts, bibliography
+# in    all that a run measured (run_files in scripts/lib/report_data.py), templates, texts, answers, facts, bibliography, prompts/{name}.yaml
 # out   <results>/config.yaml, config_differences.json, environment.json    what the run is
 #       <results>/rules.json                                                which rule makes which file of the report
 #       <results>/report/report.{en,fa}.{md,html}                           the report
@@ -62,6 +62,7 @@ rule report:
         answers=files_under(*ANSWERS),
         texts=[f"report/{name}" for name in ("texts.en.yaml", "texts.fa.yaml", "requirements.yaml", "assignment_training.yaml")],
         sources=["report/facts.yaml", "report/references.bib", "report/fonts/Vazirmatn.woff2"],
+        prompts=sorted({prompt_template(name) for name in GENERATING}),
     output:
         markdown=expand("<results>/report/report.{language}.md", language=["en", "fa"]),
         pages=[shown(f"<results>/report/report.{language}.html", "report", "Report", language=language) for language in ("en", "fa")],
@@ -89,7 +90,8 @@ rule report:
         "Writing the report"
     shell:
         "python {input.script[0]} --config {input.config} --templates {params.templates:q} --answers {params.answers:q}"
-        " --report-folder report --benchmarks {params.benchmarks} --preflight {params.preflight} --output {params.folder} 2> {log}"
+        " --report-folder report --prompts prompts --benchmarks {params.benchmarks} --preflight {params.preflight}"
+        " --output {params.folder} 2> {log}"
 
 
 rule submission:

@@ -1,12 +1,13 @@
 r"""Write the report of a run: from the same templates as Markdown and as one HTML page, in English and in Persian.
 
     python scripts/report.py --config results/demo/config.yaml --templates [OWN_DIR] report/templates --answers [OWN_DIR] report/answers \
-        --report-folder report --benchmarks benchmarks/demo --preflight assets/preflight.json --output results/demo/report
+        --report-folder report --prompts prompts --benchmarks benchmarks/demo --preflight assets/preflight.json --output results/demo/report
 
 reads    --config          the run's configuration; beside it lie provenance, metrics, predictions, training logs, tables
          --templates       folders of templates; of a file that several have, the first counts
          --answers         folders of answers, {en,fa}/{id}.md, the same way; those of the last folder are the project's
          --report-folder   texts.{en,fa}.yaml, requirements.yaml, assignment_training.yaml, facts.yaml, references.bib, fonts/
+         --prompts         the templates of the prompts, {name}.yaml
          --benchmarks      what Snakemake measured of the run's jobs; shown as far as it is there, since no rule makes it
          --preflight       what was checked before the run; the same way
 writes   --output          report.{en,fa}.{md,html}; an HTML page needs no other file and no network
@@ -43,6 +44,7 @@ def arguments(argv):
     command.add_argument("--templates", required=True, type=existing_folder, nargs="+")
     command.add_argument("--answers", required=True, type=existing_folder, nargs="+")
     command.add_argument("--report-folder", required=True, type=existing_folder)
+    command.add_argument("--prompts", required=True, type=existing_folder)
     command.add_argument("--benchmarks", required=True, type=Path)
     command.add_argument("--preflight", required=True, type=Path)
     command.add_argument("--output", required=True, type=Path)
@@ -77,6 +79,7 @@ def read_sources(args, provenance):
         provenance=provenance,
         templates=args.templates,
         answers=args.answers,
+        prompts=args.prompts,
         requirements=read_yaml(folder / "requirements.yaml"),
         suggested_arguments=read_yaml(folder / "assignment_training.yaml"),
         facts=read_yaml(folder / "facts.yaml"),

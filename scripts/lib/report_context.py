@@ -32,6 +32,7 @@ from lib.systems import is_sparse, lineage, ner_settings, own_systems, studied
 
 DECIDING = ("rouge1", "bertscore_f1")  # the scores by which findings and warnings judge
 MANY = 4  # files of systems; more are named by a pattern
+SHARED = {"md": ("<b>", "</b>"), "html": ('<mark class="shared">', "</mark>")}  # around what a summary shares with its reference
 MAIN = ("rouge1", "rouge2", "rougeLsum", "bertscore_f1")  # the scores of a short table
 
 
@@ -62,7 +63,7 @@ class Templates(Environment):
 class Report:
     """One report: a language, a form (`md` or `html`), and the order in which it cites.
 
-    `sources` holds the paths of templates, answers (folders, the first that has a file wins), facts and bibliography, and the
+    `sources` holds the paths of templates, answers (folders, the first that has a file wins), prompts, facts and bibliography, and the
     requirements (sections with their ids, questions, expectations).
     """
 
@@ -118,6 +119,7 @@ class Report:
             *(
                 "figure",
                 "shared",
+                "shows_shared",
                 "passage",
                 "line",
                 "arithmetic",
@@ -134,7 +136,7 @@ class Report:
             ),
             *("requirement", "rule_graph", "quoted", "tagged", "marked", "details", "fenced", "columns", "source", "files", "asset_files"),
             *("sample_articles", "measured_systems", "sparse_systems", "compared_pairs", "findings_pairs"),
-            *("argument", "setting", "warnings"),
+            *("argument", "reason", "setting", "differences", "prompt", "warnings"),
             *("variant", "variants_trained_on_some", "untrained_languages", "tagger_files", "tagger_spread", "system_spread"),
         ]
         return {
@@ -206,20 +208,21 @@ class Report:
         return self.run["summ"]["systems"][name]
 
     def title(self, name):
-        """A system in words: the texts' title for the assignment's own systems, the name itself for any other."""
+        """A system in words: the texts' title for those that they know, the name itself for any other."""
         titles = self.language.entry("systems")
         if name not in titles:
             return code(name)
-        models = [self.run["models"][config["model"]]["title"] for config in self.lineage(name) if "model" in config]
-        return Markup(titles[name].format(model=escape("".join(models))))
+        return Markup(titles[name].format(**{key: escape(value) for key, value in self.named(name).items()}))
 
     def label(self, name):
         """The same as plain text, for a picture."""
         titles = self.language.entry("systems")
-        if name not in titles:
-            return name
+        return self.plain(titles[name].format(**self.named(name))) if name in titles else name
+
+    def named(self, name):
+        """What a system's title may name: the title of the model that it descends from, and the prompt that it went through."""
         models = [self.run["models"][config["model"]]["title"] for config in self.lineage(name) if "model" in config]
-        return self.plain(titles[name].format(model="".join(models)))
+        return {"model": "".join(models), "prompt": self.system(name).get("generation", {}).get("template", "")}
 
     def code(self, text):
         return Markup(code(text))
@@ -343,6 +346,13 @@ class Report:
 
     # ------------------------------------------------------------------ scores
 
+    def prompt(self, name):
+        """The template from which a system's prompts were written, as its file has it."""
+        path = self.sources.prompts / f"{self.system(name)['generation']['template']}.yaml"
+        if not path.is_file():
+            raise InputError(f"{path}: there is no such file; expected the prompt template of {name}; put it back")
+        return path.read_text(encoding="utf-8")
+
     def prediction(self, name, article):
         """A system's summary of the test article with this id."""
         for row in self.system(name)["predictions"]:
@@ -445,12 +455,25 @@ class Report:
 
     # ------------------------------------------------------------------ settings
 
+    def differences(self):
+        """{top key of the configuration: the settings under it that differ from the assignment's}."""
+        found = {}
+        for change in self.run["differences"]:
+            found.setdefault(change["key"].partition(".")[0], []).append(change)
+        return found
+
     def argument(self, line):
         """What stands in this run for an argument that the assignment suggests."""
         if "key" not in line:
             return line["here"]
         config = self.run["config"]
         return config["seeds"][0] if line["key"] == "seed" else config["ner"]["training"][line["key"]]
+
+    @pass_context
+    def reason(self, context, line):
+        """Why what stands here for an argument differs from the suggestion: a template, as all prose, that may name both."""
+        values = {"suggested": line["suggested"], "here": self.argument(line)}
+        return self.text(line["reason"][self.language.code], f"assignment_training.yaml: {line['argument']}", context.get_all() | values)
 
     def setting(self, value):
         """A value of the configuration as YAML writes it, on one line."""
@@ -564,12 +587,16 @@ class Report:
 
     def shared(self, text, reference):
         """A summary with the runs of words marked that its reference has, too."""
-        opening, closing = ('<mark class="shared">', "</mark>") if self.form == "html" else ("<b>", "</b>")
+        opening, closing = SHARED[self.form]
         pieces, place = [], 0
         for start, end in shared_runs(text, reference):
             pieces += [escape(text[place:start]), f"{opening}{escape(text[start:end])}{closing}"]
             place = end
         return Markup("".join([*pieces, escape(text[place:])]).strip() or self.language.phrase("words.empty"))
+
+    def shows_shared(self, text):
+        """Whether `shared` has marked anything in a text of the page."""
+        return SHARED[self.form][0] in text
 
     def requirement(self, text):
         if self.form == "html":

@@ -6,6 +6,7 @@ from lib.preflight import OK
 
 FEW_ENTITIES = 50  # of a type in the test set, below which its scores say little
 FEW_ARTICLES = 100  # of the assignment's own test sample
+EXPECTED = {"higher": ("higher",), "lower": ("lower",), "no_lower": ("higher", "unclear")}  # which results meet an expectation
 
 
 def run_warnings(report):
@@ -21,6 +22,7 @@ def run_warnings(report):
         yield {"kind": "small_test", "count": run["summ"]["sizes"]["test"]}
     yield from cut_references(run)
     yield from grouped(warning for name in run["summ"]["systems"] for warning in system_warnings(report, name))
+    yield from left_to_the_machine(run)
     devices = {system["speed"]["device"] for name, system in run["summ"]["systems"].items() if system["config"]["kind"] != "lead"}
     if len(devices) > 1:
         yield {"kind": "devices", "devices": sorted(devices)}
@@ -72,25 +74,41 @@ def grouped(warnings):
     """One warning for all systems that share its kind and what it says, with `systems`, in the order in which they first come."""
     groups = {}
     for warning in warnings:
-        groups.setdefault((warning["kind"], warning.get("dtype"), warning.get("batch")), []).append(warning)
-    return [{"kind": kind, "dtype": dtype, "batch": batch, "systems": group} for (kind, dtype, batch), group in groups.items()]
+        groups.setdefault((warning["kind"], warning.get("batch")), []).append(warning)
+    return [{"kind": kind, "batch": batch, "systems": group} for (kind, batch), group in groups.items()]
+
+
+def left_to_the_machine(run):
+    """What `auto` came out as: by number format, whether the tagger had it, and the systems that were trained and that generated in it."""
+    config, found = run["config"], {}
+
+    def of(dtype):
+        return found.setdefault(dtype, {"kind": "dtype", "dtype": dtype, "tagger": False, "trained": [], "generated": []})
+
+    if config["ner"]["precision"] == "auto":
+        of(run["ner"]["training"]["precision"])["tagger"] = True
+    for name, system in run["summ"]["systems"].items():
+        own = system["config"].get("training", {}).get("precision", config["summarization"]["training"]["precision"])
+        if "training" in system and own == "auto":
+            of(system["training"]["precision"])["trained"].append(name)
+        if system["speed"]["precision"] == "auto":
+            of(system["speed"]["dtype"])["generated"].append(name)
+    return found.values()
 
 
 def tagger_warnings(run):
-    training, test = run["ner"]["training"], run["ner"]["metrics"]["test"]
+    test = run["ner"]["metrics"]["test"]
     for name, tagger in [(None, run["ner"]), *run["ner"]["variants"].items()]:
         if tagger["training"]["out_of_memory"]:
             batch, accumulation = (tagger["training"][key] for key in ("batch_size", "gradient_accumulation_steps"))
             yield {"kind": "ner_batch", "variant_name": name, "batch": batch, "accumulation": accumulation}
-    if run["config"]["ner"]["precision"] == "auto":
-        yield {"kind": "ner_dtype", "dtype": training["precision"]}
     rare = [kind for kind, block in test["by_type"].items() if block["support"] < FEW_ENTITIES]
     if rare:
         yield {"kind": "rare_types", "limit": FEW_ENTITIES, "types": rare}
 
 
 def system_warnings(report, name):
-    system, config = report.system(name), report.run["config"]["summarization"]
+    system = report.system(name)
     predictions, speed, training = system["predictions"], system["speed"], system.get("training")
     counts = {
         "truncated": (sum(row["truncated"] for row in predictions), len(predictions)),
@@ -114,16 +132,13 @@ def system_warnings(report, name):
         yield {"kind": "training_batch", "system": name, "batch": training["batch_size"]}
     if training and training["validation_loss"]["after"] > training["validation_loss"]["before"]:
         yield {"kind": "loss_rose", "system": name}
-    if speed["precision"] == "auto":
-        yield {"kind": "dtype", "system": name, "dtype": speed["dtype"]}
-    if training and system["config"].get("training", {}).get("precision", config["training"]["precision"]) == "auto":
-        yield {"kind": "training_dtype", "system": name, "dtype": training["precision"]}
 
 
 def unexpected(report):
     """Expected comparisons that came out otherwise, with the deciding scores in which they did."""
     for pair in report.findings_pairs():
         if "expected" in pair:
-            metrics = [metric for metric in report.deciding if report.better(pair["system"], pair["other"], metric) != pair["expected"]]
+            met = EXPECTED[pair["expected"]]
+            metrics = [metric for metric in report.deciding if report.better(pair["system"], pair["other"], metric) not in met]
             if metrics:
                 yield {"kind": "unexpected", "metrics": metrics, **pair}

@@ -224,7 +224,8 @@ def make_ner(folder, config, languages):
 def make_tagger(folder, seeds, languages, f1, scheme="masked_union", leaky=False):
     types = list(TYPES[:3] if scheme == "intersection" else TYPES)
     write(folder / "cleaning.json", CLEANING | {"label_scheme": scheme})
-    write(folder / "labels.json", {"name": scheme, "types": types, "labels": ["O"], "sources": SOURCES})
+    tags = ["O", *(f"{mark}-{kind}" for kind in types for mark in "BI")]
+    write(folder / "labels.json", {"name": scheme, "types": types, "labels": tags, "sources": SOURCES})
     write(folder / "training.json", TRAINING | {"label_scheme": scheme})
     for number, place in enumerate((folder, *(folder / "seeds" / str(seed) for seed in seeds))):
         metrics = {"validation": split_metrics(f1 + 0.03, languages), "test": split_metrics(f1 + number / 100, languages)}
@@ -583,6 +584,7 @@ SPEED = {
 }
 GENERATION = {
     "template": "plain",
+    "template_version": 1,
     "pad_token": "<|pad|>",
     "selection": None,
     "articles_with_fewer_shots": 0,

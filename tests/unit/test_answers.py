@@ -37,7 +37,7 @@ def answers(request, tmp_path_factory):
 def written(folder, language):
     """{question: the answer as Markdown} in one language."""
     run, project = report.load_run(folder), ROOT / "report"
-    places = SimpleNamespace(report_folder=project, templates=[project / "templates"], answers=[FOLDER])
+    places = SimpleNamespace(report_folder=project, templates=[project / "templates"], answers=[FOLDER], prompts=ROOT / "prompts")
     sources = report.read_sources(places, report.provenance(run["rules"], folder / "benchmarks", folder / "preflight.json", ROOT))
     texts = project / f"texts.{language}.yaml"
     of_language = report.Report(run, report.Language(language, report.read_yaml(texts), texts), "md", sources)

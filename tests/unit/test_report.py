@@ -47,6 +47,7 @@ def write_report(run, *, own_answers=None, own_templates=None, languages=LANGUAG
     """Run the script; {(language, form): text}."""
     arguments = [
         *("--config", str(run / "config.yaml"), "--report-folder", str(ROOT / "report"), "--output", str(run / "report")),
+        *("--prompts", str(ROOT / "prompts")),
         *("--templates", *filter(None, [own_templates]), str(ROOT / "report" / "templates")),
         *("--answers", *filter(None, [own_answers]), str(ROOT / "report" / "answers")),
         *("--benchmarks", str(run / "benchmarks"), "--preflight", str(run / "preflight.json")),
@@ -199,7 +200,8 @@ def test_both_languages_have_the_same_ids_links_and_figures(texts):
 def test_every_file_that_figures_are_read_from_is_named_with_its_rule_where_they_stand(study):
     folder, _ = study
     run, form, project = load_run(folder), "md", ROOT / "report"
-    places = SimpleNamespace(templates=[project / "templates"], answers=[project / "answers"], report_folder=project)
+    folders = {"templates": [project / "templates"], "answers": [project / "answers"], "prompts": ROOT / "prompts"}
+    places = SimpleNamespace(**folders, report_folder=project)
     sources = report.read_sources(places, provenance(run["rules"], folder / "benchmarks", folder / "preflight.json", ROOT))
     language = Language("en", yaml.safe_load((project / "texts.en.yaml").read_text("utf-8")), "texts.en.yaml")
     written = report.Report(run, language, form, sources)
@@ -270,6 +272,34 @@ def test_words_that_judge_follow_the_test(texts, tmp_path):
     assert "higher by" not in nearly.split("## Warnings")[0].split("### N1")[0]
 
 
+def test_few_shot_below_zero_shot_is_not_expected(tmp_path):
+    warning = "**Llama-3.2-1B, few-shot** was expected to score no lower than **Llama-3.2-1B, zero-shot**"
+    lower = write_report(make_run(tmp_path / "lower", points=POINTS | {"llama_few_shot": 15}))
+    assert warning in lower["en", "md"] and "پایین‌تر نباشد، اما این اجرا" in lower["fa", "md"]
+    assert warning not in in_english(make_run(tmp_path / "unclear", points=POINTS | {"llama_few_shot": 15}, p=0.62))
+
+
+def test_what_one_title_stands_for_twice_is_shown_once(tmp_path):
+    def same(config):
+        config["models"]["llama"]["title"] = config["models"]["smollm2"]["title"]
+
+    text = section(write_report(make_run(tmp_path, change=same), languages=("en",)), "S3")
+    rows = [line for line in text.splitlines() if "tokens of" in line]
+    assert rows and len(rows) == len(set(rows))
+
+
+def test_the_prompt_stands_where_it_is_used(texts):
+    template = (ROOT / "prompts" / "plain.yaml").read_text("utf-8").strip()
+    for language in LANGUAGES:
+        assert f"```yaml\n{template}\n```" in section(texts, "S6", language)
+
+
+def test_whether_memory_ran_out_is_said_either_way(texts, tmp_path):
+    assert "In this run memory ran out: the batch became 12 sentences" in section(texts, "N9")
+    assert "with the effective batch kept: **SmolLM2-360M, tuned** (8)" in section(texts, "S14")
+    assert "Memory did not run out in generating" in section(texts, "S11")
+
+
 def test_data_has_a_persian_title_where_the_configuration_gives_one(tmp_path):
     def name(config):
         config["datasets"]["cnn_dailymail"]["title_fa"] = "خبرهای سی‌ان‌ان"
@@ -282,7 +312,8 @@ def test_what_the_run_is_stands_first(texts):
     for language, sentence in (("en", "A made-up run for tests."), ("fa", "اجرایی ساختگی برای آزمون‌ها.")):
         first, _, _rest = texts[language, "md"].partition("##")
         assert sentence in first
-        assert re.search(r"\| `ner.max_length` \| `512` \| `64` \|", first)
+        for part, row in (("ner", "| `ner.max_length` | `512` | `64` |"), ("summarization", "| `summarization.samples` |")):
+            assert row in first.split(f"<summary>`{part}` (")[1].split("</details>")[0]
     assert "| every model | nothing |" in texts["en", "md"]
 
 
@@ -291,7 +322,7 @@ def test_warnings_come_from_the_runs_files(texts):
     assert "- Test articles were shortened to fit the prompt: **Lead-3** (1 of 5), **Llama-3.2-1B, zero-shot** (1 of 5), " in warnings
     assert "reached the limit of new tokens, and may end in the middle: **Llama-3.2-1B, zero-shot** (1 of 5)" in warnings
     assert "the batch was reduced to 12 sentences" in warnings
-    assert "came out as `bf16`" in warnings
+    assert warnings.count("came out as `bf16`") == 1
     assert "fewer than 50 entities in the test set, whose scores say little: `DAT`" in warnings
     assert "(no summary was): **SmolLM2-360M, tuned** (4 of 200), " in warnings
     assert "<bdi>versions: torch 2.12.0 for 2.13.0</bdi>" in warnings and "memory: enough" not in warnings
@@ -300,7 +331,7 @@ def test_warnings_come_from_the_runs_files(texts):
     assert "fewer usable pairs than were asked for: train 5 of 5,000" in warnings
     assert "during fine-tuning, and the batch was reduced to 8" in warnings
     assert "while the variant “Only shared types” was trained" in warnings
-    assert "Articles of examples were shortened to fit the prompt: **Llama-3.2-1B, few-shot** (1 of 3)\n" in warnings
+    assert "(`shot_article_tokens`), and were shortened there: **Llama-3.2-1B, few-shot** (1 of 3)\n" in warnings
 
 
 # ------------------------------------------------------------------ variants, seeds, languages
@@ -494,8 +525,11 @@ def test_equal_runs_have_equal_pictures(study, tmp_path):
 
 
 def test_summaries_are_marked_where_the_reference_says_the_same(tmp_path):
-    texts = write_report(make_run(tmp_path, predictions="In Elmbridge OPENS its <old> library; a library again."))
+    texts = write_report(make_run(tmp_path / "like", predictions="In Elmbridge OPENS its <old> library; a library again."))
+    note = "Marked are runs of two and more words"
+    assert all(note in section(texts, id) for id in ("S6", "S7", "S15"))
     assert "In <b>Elmbridge OPENS its &lt;old&gt; library</b>; a <b>library again</b>." in section(texts, "S15")
+    assert note not in in_english(make_run(tmp_path / "unlike", predictions="Nothing of it."))
     assert '<mark class="shared">Elmbridge OPENS its &lt;old&gt; library</mark>' in texts["fa", "html"]
 
 

@@ -79,7 +79,8 @@ def write(monkeypatch):
     monkeypatch.setattr(figures, "svg", lambda chart: '<svg class="marks"></svg>')
     monkeypatch.setattr(report_provenance, "commit", cache(report_provenance.commit))
     folder = ROOT / "report"
-    arguments = SimpleNamespace(report_folder=folder, templates=[folder / "templates"], answers=[folder / "answers"])
+    folders = {"templates": [folder / "templates"], "answers": [folder / "answers"], "prompts": ROOT / "prompts"}
+    arguments = SimpleNamespace(**folders, report_folder=folder)
     language = report.Language("en", report.read_yaml(folder / "texts.en.yaml"), "texts.en.yaml")
     readers = {name: getattr(report_data, name) for name in ("read_json", "read_jsonl")}
 
@@ -214,7 +215,7 @@ def test_a_missing_row_or_column_is_named(run, write, monkeypatch, file, row, co
 def by_hand(run):
     folder = ROOT / "report"
     options = [("--config", run / "config.yaml"), ("--templates", folder / "templates"), ("--answers", folder / "answers")]
-    options += [("--report-folder", folder), ("--output", run / "report")]
+    options += [("--report-folder", folder), ("--prompts", ROOT / "prompts"), ("--output", run / "report")]
     options += [("--benchmarks", run / "benchmarks"), ("--preflight", run / "preflight.json")]
     report.main([str(part) for option in options for part in option])
 
