@@ -313,7 +313,7 @@ def test_what_the_run_is_stands_first(texts):
         first, _, _rest = texts[language, "md"].partition("##")
         assert sentence in first
         for part, row in (("ner", "| `ner.max_length` | `512` | `64` |"), ("summarization", "| `summarization.samples` |")):
-            assert row in first.split(f"<summary>`{part}` (")[1].split("</details>")[0]
+            assert row in first.split(f"<summary>{part} (")[1].split("</details>")[0]
     assert "| every model | nothing |" in texts["en", "md"]
 
 
