@@ -31,6 +31,11 @@ WIDEST = 480
 HEIGHT = 250
 ABREAST = 2  # panels in a line whose titles are long
 STRONGEST = 0.5  # opacity of a ground on which text of the page's colour can still be read
+COLUMN = 740  # of the page's text, less what stands between and around panels
+LETTER = 5.8  # pixels that one of a label takes, about
+PADDING = 5
+AROUND = dict.fromkeys(("top", "right", "bottom"), PADDING)
+WIDER = 0.8  # pixels a letter, that a reader's font may take beyond the one that labels are measured in
 DASHES = ([1, 0], [6, 2], [2, 2])
 BESIDE = 6  # between groups that share a place on the axis
 ROLES = re.compile(r' (?:role="graphics-[\w-]+"|aria-roledescription="[^"]*")')  # of marks that have no name of their own
@@ -78,7 +83,9 @@ def intervals(rows, panels):
     names, groups = distinct(rows, "label"), distinct(rows, "group")
     several = len(names) < len(rows)
     aside = {"yOffset": nominal("group", sort=groups, scale={"paddingOuter": 0.7})} if several else {}
-    width = WIDTH * 0.68 / len(panels)
+    longest = max(map(len, names))
+    slack = WIDER * longest
+    width = (min(WIDTH * 0.68, COLUMN - LETTER * longest) - slack) / len(panels)
     height = {"step": ROW_OF_GROUPS + ROW_OF_GROUP * len(groups) if several else ROW, "for": "position"}
     charts = []
     for panel, title in panels.items():
@@ -88,7 +95,7 @@ def intervals(rows, panels):
         span = layer(values, {"type": "rule", "strokeWidth": 2.5}, x=quantitative("low"), x2={"field": "high"}, **common)
         points = layer(values, marks(75), x=quantitative("value"), shape=shape(groups), **common)
         charts.append(panel_of([span, points], title, width, height))
-    return svg({"hconcat": charts, "spacing": 28})
+    return svg({"hconcat": charts, "spacing": 28, "padding": {"left": PADDING + slack, **AROUND}})
 
 
 def bars(rows, panels, x_title):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from lib import figures, report_ner_figures, report_study_figures, report_training_figures
 from lib.report_data import reading
 from lib.report_language import PERSIAN
-from lib.report_studies import kind_of_picture
+from lib.report_studies import kind_of_picture, studies
 
 
 @dataclass
@@ -36,7 +36,9 @@ def picture(report, name):
     study = name.removeprefix("study_")
     kind = kind_of_picture(report.run["config"], name)
     drawn = KINDS[kind](report, study)
-    words = {"study": study, "fewest": report.language.integer(report_ner_figures.FEWEST)}
+    entry = studies(report.run["config"]).get(study)
+    baseline = report.label(entry["baseline"]) if entry else ""
+    words = {"study": study, "baseline": baseline, "fewest": report.language.integer(report_ner_figures.FEWEST)}
     title = report.language.entry(f"figures.{kind}").format(**words).translate(MARKS)
     description = " ".join([*drawn.seen, report.language.entry("figures.described")]).translate(MARKS)
     svg = figures.described(drawn.svg, f"figure-{name}", title, description, PERSIAN if report.language.code == "fa" else None)
