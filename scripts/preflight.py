@@ -133,7 +133,8 @@ def shortest(action, times=8):
 
 
 def installed():
-    return {distribution.metadata["Name"].lower().replace("_", "-"): distribution.version for distribution in metadata.distributions()}
+    named = {distribution.metadata["Name"]: distribution.version for distribution in metadata.distributions()}
+    return {name.lower().replace("_", "-"): version for name, version in named.items() if name}  # a package half removed has none
 
 
 def existing(folder):

@@ -5,8 +5,8 @@ import random
 
 import pytest
 import yaml
-from conda_run import under_conda
 
+from conda_run import under_conda
 from demo_run import DEMO, ROOT, demo  # noqa: F401
 from kills import WAYS, finished, kill, nothing_partial
 from runs import copy_of_project, snakemake

@@ -53,8 +53,11 @@ def make_wheel(folder):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def finished_run(folder):
-    """A copy of the project in `folder`, in which presets/smoke.yaml with more.yaml has run; reads/ says what its processes opened."""
+def finished_run(folder, snakemake=snakemake):
+    """A copy of the project in `folder`, in which presets/smoke.yaml with more.yaml has run; reads/ says what its processes opened.
+
+    snakemake  how it is run, as runs.snakemake does
+    """
     copy_of_project(folder)
     (folder / "reads").mkdir()
     (folder / "more.yaml").write_text(yaml.safe_dump(more(make_wheel(folder / "wheels"))))

@@ -76,6 +76,15 @@ def test_versions_that_differ_from_the_lock_are_noted():
     assert (check.status, check.text[:24]) == (NOTE, "torch 2.12.0 for 2.13.0:")
 
 
+def test_what_is_left_of_a_removed_package_is_no_package(tmp_path, monkeypatch):
+    (tmp_path / "gone-1.0.dist-info").mkdir()
+    (tmp_path / "gone-1.0.dist-info" / "INSTALLER").write_text("conda")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = preflight.installed()
+    assert "gone" not in found
+    assert found["torch"].startswith("2.")
+
+
 def test_hours_follow_the_work():
     training = {"parameters": 1e8, "tokens": 1e6}
     generation = {"parameters": 1e8, "articles": 100, "prompt_tokens": 1000, "new_tokens": 50, "batch_size": 8}

@@ -1,0 +1,81 @@
+"""The smoke preset, and more, with --use-conda: environments as envs/ pins them, every job in one of them, and the results of the venv."""
+
+import json
+import re
+from importlib import metadata
+
+import pytest
+import yaml
+
+from conda_run import environments, snakemake_with_conda
+from lock import CUDA
+from runs import ROOT, planned, snakemake
+from same_files import different, of_run
+from sources_run import CONFIG, TARGETS, finished_run
+
+RUN = "results/reruns"
+BY_HAND = ["compare", f"{RUN}/summarization/systems/smollm2_tuned/validation_loss.json"]  # what no other rule asks for here
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return finished_run(tmp_path_factory.mktemp("conda"), snakemake_with_conda)
+
+
+def test_environments_hold_what_envs_pins_and_nothing_else():
+    made = list(environments().glob("*.yaml"))
+    assert sorted(path.read_text() for path in made) == sorted(path.read_text() for path in (ROOT / "envs").glob("*.yaml"))
+    for path in made:
+        pins = dict(pin.split("==") for pin in yaml.safe_load(path.read_text())["dependencies"][-1]["pip"])
+        found = {canonical(package.metadata["Name"]): package for package in metadata.distributions(path=[str(libraries(path))])}
+        assert {name: found[name].version.split("+")[0] for name in pins} == pins
+        more = [name for name, package in found.items() if name not in pins and package.read_text("INSTALLER").strip() == "pip"]
+        assert [name for name in more if not CUDA.match(name)] == []
+        assert not more or "+cpu" not in found["torch"].version
+
+
+def libraries(path):
+    """Where the packages of the environment lie whose file this is a copy of."""
+    return path.with_suffix("") / "lib" / "python3.11" / "site-packages"
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_rule_runs_in_an_environment(folder):
+    [log, *_] = sorted((folder / ".snakemake" / "log").glob("*.log"))
+    by_hand = snakemake_with_conda(folder, "--cores", "2", *CONFIG, "--config", "left=reruns", "right=reruns", "--", *BY_HAND)
+    assert by_hand.returncode == 0, by_hand.stdout[-3000:]
+    rules = [rule for path in (folder / "rules").glob("*.smk") for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]]
+    with_scripts = {rule.partition(":")[0] for rule in rules if "\n    shell:\n" in rule}
+    assert with_scripts == rules_in_environments(log.read_text()) | rules_in_environments(by_hand.stdout)
+
+
+def rules_in_environments(said):
+    """The rules of a run, each of whose jobs Snakemake ran in an environment."""
+    jobs = {rule: count for rule, count in planned(said).items() if rule != "all"}
+    assert len(re.findall(r"^Activating conda environment:", said, re.M)) == sum(jobs.values())
+    return set(jobs)
+
+
+def test_the_results_are_those_of_the_venv(folder, finished, record_property):
+    assert different(finished / RUN, folder / RUN) == ["environment.json"]
+    here, there = (json.loads((place / RUN / "environment.json").read_text()) for place in (folder, finished))
+    assert here["packages"].items() < there["packages"].items()
+    assert there["packages"].keys() - here["packages"].keys() == {"snakemake"}
+    record_property("found", f"{len(of_run(finished / RUN))} files, the same but for timings and for the list of what is installed")
+
+
+def test_a_second_run_has_nothing_to_do(folder):
+    run = snakemake_with_conda(folder, "-n", *CONFIG, "--", *TARGETS)
+    assert "Nothing to be done" in run.stdout, run.stdout[-2000:]
+
+
+def test_what_was_fetched_in_an_environment_serves_a_run_without(folder):
+    """As the README says how."""
+    options = ["-n", "--quiet", "rules", *CONFIG, "--config", "run=other"]
+    run = snakemake(folder, *options, "--rerun-triggers", "code", "input", "mtime", "params", "--", *TARGETS)
+    jobs = planned(run.stdout)
+    assert "ner_train" in jobs
+    assert "fetch" not in jobs
