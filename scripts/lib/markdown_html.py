@@ -7,10 +7,10 @@ from markdown_it.common.utils import escapeHtml
 from markdown_it.token import Token
 
 ID = re.compile(r"^([NSPDW]\d+)\u200f? · ")
-LATIN_WORD = r"[A-Za-z][A-Za-z0-9]*(?:[-–_./+'’]+[A-Za-z0-9]+)*"
+LATIN_REST = r"[A-Za-z0-9]*(?:[-–_./+'’:]+[A-Za-z0-9]+)*\+*"  # of a word, or of a number that follows one in a name
 PIECES = re.compile(  # whole elements that are left as they are (none holds another of its name), tags, characters by name, Latin words
     rf"""<(?P<apart>svg|pre|code|bdi)\b.*?</(?P=apart)>|<(?P<latin_element>div|p|span)\b[^>]*(?:dir="ltr"|class="id").*?</(?P=latin_element)>
-    |<[^>]*>|&[#\w]+;|(?<!\w)(?P<latin>{LATIN_WORD}(?:[ ]{LATIN_WORD})*)""",
+    |<[^>]*>|&[#\w]+;|(?<!\w)(?P<latin>[A-Za-z]{LATIN_REST}(?:(?:,|[ ]\+)?[ ][A-Za-z0-9]{LATIN_REST})*)""",
     re.DOTALL | re.VERBOSE,
 )
 
