@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -264,3 +265,14 @@ def test_a_dead_snakemake_s_lock_goes_and_a_living_one_s_stays(tmp_path):
     with another() as third:
         assert not lock.exists()
         third.kill()
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    mark = lock.parents[1] / "alive"
+    mark.write_text("another machine")
+    with another() as fourth:
+        assert lock.exists(), "who cannot be seen from here may be alive"
+        fourth.kill()
+    lock.unlink()
+    with another() as fifth:
+        assert mark.read_text() == socket.gethostname()
+        fifth.kill()
