@@ -35,6 +35,9 @@ if workflow.is_main_process:
     ALIVE = alive()
 os.environ.update(KARGAH_SNAKEMAKE=str(os.getpid()))
 
+# a cluster asks all processes of a job to stop: the shell around a script must not go first, or the script is killed at its checkpoint
+shell.prefix("set -euo pipefail; trap : TERM; ")
+
 SUMMARIZATION = config["summarization"]
 SYSTEMS = systems.with_seeds(SUMMARIZATION["systems"], systems.extra_seeds(config))
 NER_FOLDERS = systems.ner_folders(config)
