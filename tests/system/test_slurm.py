@@ -69,6 +69,7 @@ def test_jobs_with_a_gpu_run_where_there_is_one_and_small_ones_here(finished):
         expected = {("", False)} if script in HERE else {("n3", True)} if script in ON_GPU else {("n1", False), ("n2", False)}
         assert nodes <= expected, script
     assert {node for nodes in found.values() for node, _ in nodes} == {"", "n1", "n2", "n3"}
+    assert all(place["offline"] for place in places if place["node"])
     assert all(place["own_snakemake"] for place in places), "a job follows a Snakemake of another machine to its end"
 
 

@@ -105,6 +105,18 @@ def test_every_profile_plans(project, profile):
     assert run.returncode == 0, run.stdout[-3000:]
 
 
+def test_every_job_asks_for_memory_and_time_that_grow_with_its_attempts():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    here = {
+        name for text in texts for names in re.findall(r"^localrules:\n((?: +\w+,\n)+)", text, re.M) for name in re.findall(r"\w+", names)
+    }
+    jobs = {
+        name: body for text in texts for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.M | re.S) if name not in here
+    }
+    assert len(jobs) > 10
+    assert not [name for name, body in jobs.items() if "mem_mb=growing(" not in body or "runtime=growing(" not in body]
+
+
 @pytest.mark.parametrize("profile", ["slurm", "cluster-generic"])
 def test_a_cluster_s_profile_sends_the_rules_that_use_a_gpu_to_one(profile):
     asked = yaml.safe_load((ROOT / "profiles" / profile / "config.v8+.yaml").read_text())["set-resources"]

@@ -6,6 +6,7 @@ KARGAH_SLOW     script:seconds, which each of its training steps takes longer
 KARGAH_TAKES    script:megabytes of memory, which it takes besides
 """
 
+import atexit
 import json
 import os
 import sys
@@ -22,6 +23,11 @@ def ancestors():
             number = int(file.read().rpartition(")")[2].split()[1])
         found.append(number)
     return found
+
+
+def leave_word(folder, place):
+    with open(os.path.join(folder, f"{time.time_ns()}-{os.getpid()}.json"), "w") as file:
+        json.dump(place | {"offline": os.environ.get("HF_HUB_OFFLINE")}, file)
 
 
 def asked(variable):
@@ -45,9 +51,9 @@ def slow_down(seconds):
 if len(sys.orig_argv) > 1 and sys.orig_argv[1].startswith("scripts/"):
     SCRIPT = sys.orig_argv[1].removeprefix("scripts/")
     if folder := os.environ.get("KARGAH_PLACES"):
-        with open(os.path.join(folder, f"{time.time_ns()}-{os.getpid()}.json"), "w") as file:
-            place = {"script": SCRIPT, "node": NODE, "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
-            json.dump(place | {"own_snakemake": int(os.environ["KARGAH_SNAKEMAKE"]) in ancestors()[:3]}, file)
+        place = {"script": SCRIPT, "node": NODE, "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
+        place["own_snakemake"] = int(os.environ["KARGAH_SNAKEMAKE"]) in ancestors()
+        atexit.register(leave_word, folder, place)
     if megabytes := asked("KARGAH_TAKES"):
         taken = b"\1" * int(megabytes * 2**20)
     if seconds := asked("KARGAH_SLOW"):
