@@ -41,7 +41,7 @@ $(AXE): tests/system/package-lock.json
 	@npm ci --prefix tests/system --silent --no-audit --no-fund
 	@touch $@
 
-test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike, a run under conda
+test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike, a run under conda, Slurm (as root)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
 
 SOAKED := tests/soak $(addprefix tests/system/test_,kills.py hub.py reads.py reruns.py conda.py slurm.py) tests/unit/test_bad_input.py

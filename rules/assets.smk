@@ -82,7 +82,7 @@ rule fetch:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 3000 * attempt,
+        mem_mb=growing(3000),
         runtime=240,
     params:
         kind=lambda w: asset_kind(w.name),

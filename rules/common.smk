@@ -16,6 +16,7 @@ from lib import systems
 from lib.config import ConfigError, checked, ordered
 from lib.manifest import edited, files_of, record_of
 from lib.modules import files_of_script
+from lib.preflight import Machine, hours
 from lib.pruning_methods import CALIBRATED
 from lib.report_data import run_files
 from lib.rule_record import compact
@@ -33,6 +34,9 @@ except ConfigError as error:
 if workflow.is_main_process:
     ALIVE = alive()
 os.environ.update(KARGAH_SNAKEMAKE=str(os.getpid()))
+
+# a cluster asks all processes of a job to stop: the shell around a script must not go first, or the script is killed at its checkpoint
+shell.prefix("set -euo pipefail; trap : TERM; ")
 
 SUMMARIZATION = config["summarization"]
 SYSTEMS = systems.with_seeds(SUMMARIZATION["systems"], systems.extra_seeds(config))
@@ -187,7 +191,11 @@ def ner_variants():
 
 def ner_of(wildcards):
     """The settings of the tagger in a folder."""
-    return systems.ner_settings(config, NER_FOLDERS[without_seed(wildcards.tagger)])
+    return ner_settings_of(wildcards.tagger)
+
+
+def ner_settings_of(tagger):
+    return systems.ner_settings(config, NER_FOLDERS[without_seed(tagger)])
 
 
 def ner_data(name):
@@ -308,13 +316,43 @@ def model_gigabytes(name):
     return entry.get("gigabytes", 0.01 if entry["source"] == "random" else 0.5)
 
 
-def generation_mb(system):
-    return int(3000 + 3000 * model_gigabytes(root_model(system)))
+# ------------------------------------------------------------------ resources
+
+# a modest GPU, or a node without one, in operations and bytes a second: what jobs on a cluster may count on
+NODE = Machine("a node", 0, None, "fp32", operations=3e12, bandwidth=2e10)
+
+
+def growing(amount):
+    """A resource that grows with each attempt: an amount, or what a function of the wildcards gives; megabytes, or minutes."""
+    return lambda wildcards, attempt: int((amount(wildcards) if callable(amount) else amount) * attempt)
+
+
+def loaded_mb(model, times=3):
+    """A job that loads a model: its libraries, the job's own Snakemake, and some times the weights as stored."""
+    return int(3000 + 1000 * times * model_gigabytes(model))
+
+
+def system_mb(system, times=3):
+    return loaded_mb(root_model(system), times)
 
 
 def finetuning_mb(system):
     """In fp32 weights, gradients and AdamW's two moments are eight times the weights in half precision, of which the best are kept besides."""
-    return int(6000 + 13000 * model_gigabytes(root_model(system)))
+    return int(7000 + 13000 * model_gigabytes(root_model(system)))
+
+
+def tagging_mb(tagger):
+    return loaded_mb(ner_settings_of(tagger)["backbone"])
+
+
+def ner_training_mb(tagger):
+    """Weights are stored in fp32: with gradients and AdamW's two moments four times that, and what was read and what is written."""
+    return 3000 + loaded_mb(ner_settings_of(tagger)["backbone"], times=6)
+
+
+def minutes(kind, work):
+    """Time for some work on a node, and an hour for what does not count as such; `kind` is training or generation."""
+    return 60 + 60 * hours({"jobs": 0, "training": [], "generation": [], kind: [work]}, NODE)
 
 
 # ------------------------------------------------------------------ training and compression
@@ -325,7 +363,7 @@ CHECKPOINT_MINUTES = 10  # of rules that train, as a resource: neither another v
 def checkpoint_gigabytes():
     """Disk space for the checkpoints of the largest training: weights and two moments in fp32, the best weights; two of them for a moment."""
     tuned = [14 * model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")]
-    tagging = [6 * model_gigabytes(systems.ner_settings(config, NER_FOLDERS[without_seed(folder)])["backbone"]) for folder in ner_taggers()]
+    tagging = [6 * model_gigabytes(ner_settings_of(folder)["backbone"]) for folder in ner_taggers()]
     return max(tuned + tagging)
 
 
@@ -361,9 +399,9 @@ NOMINAL_ROWS, ROW_BYTES, WORD_PIECES, ARTICLE_TOKENS = 20_000, 500, 30, 900
 def run_needs():
     """What the run asks of the machine, for preflight.py."""
     generating = systems_of_kind("prompt", "finetune", "prune")
-    taggers = {folder: systems.ner_settings(config, NER_FOLDERS[without_seed(folder)]) for folder in ner_taggers()}
-    memory = {f"training {folder}": 8000 for folder in taggers}
-    memory |= {f"generating with {name}": generation_mb(name) for name in generating}
+    taggers = {folder: ner_settings_of(folder) for folder in ner_taggers()}
+    memory = {f"training {folder}": ner_training_mb(folder) for folder in taggers}
+    memory |= {f"generating with {name}": system_mb(name) for name in generating}
     memory |= {f"fine-tuning {name}": finetuning_mb(name) for name in systems_of_kind("finetune")}
     most = max(memory, key=memory.get)
     made = sum(model_gigabytes(root_model(name)) for name in SYSTEMS if makes_model(name))

@@ -38,8 +38,8 @@ rule finetune:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: finetuning_mb(w.system) * attempt,
-        runtime=720,
+        mem_mb=growing(lambda w: finetuning_mb(w.system)),
+        runtime=growing(lambda w: minutes("training", finetuning_work(w.system))),
         processes=1,
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
@@ -77,8 +77,8 @@ rule prune:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((1500 + 10000 * model_gigabytes(root_model(w.system))) * attempt),
-        runtime=120,
+        mem_mb=growing(lambda w: system_mb(w.system, times=10)),
+        runtime=growing(120),
     params:
         rows=given("--calibration", "calibration"),
         template=given("--template", "template"),
@@ -115,8 +115,8 @@ rule sparsity:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=15,
+        mem_mb=growing(lambda w: system_mb(w.system)),
+        runtime=growing(15),
     params:
         parent=given("--at-least", "parent"),
     message:
@@ -148,8 +148,8 @@ rule compress:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: int((1500 + 4000 * model_gigabytes(root_model(w.system))) * attempt),
-        runtime=15,
+        mem_mb=growing(lambda w: system_mb(w.system)),
+        runtime=growing(15),
     message:
         "Storing {wildcards.system} without its zeros"
     shell:
@@ -175,8 +175,8 @@ rule validation_loss:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((4000 + 3000 * model_gigabytes(root_model(w.system))) * attempt),
-        runtime=60,
+        mem_mb=growing(lambda w: system_mb(w.system)),
+        runtime=growing(60),
     params:
         flags=loss_flags,
         seed=config["seed"],

@@ -35,8 +35,8 @@ rule ner_clean:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         datasets=as_json(ner_datasets()),
         cleaning=lambda w: as_json(ner_of(w)["cleaning"]),
@@ -69,8 +69,8 @@ rule ner_audit:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         datasets=as_json(ner_datasets()),
         flags=lambda w: f"{flags(ner_of(w), 'max_length')} {near_flags(ner_of(w))}",
@@ -104,8 +104,8 @@ rule ner_train:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: 8000 * attempt,
-        runtime=720,
+        mem_mb=growing(lambda w: ner_training_mb(w.tagger)),
+        runtime=growing(lambda w: minutes("training", ner_work(ner_of(w)))),
         processes=1,
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
@@ -145,8 +145,8 @@ rule ner_evaluate:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: 6000 * attempt,
-        runtime=120,
+        mem_mb=growing(lambda w: tagging_mb(w.tagger)),
+        runtime=growing(120),
     params:
         flags=lambda w: f"{tagging_flags(w)} --seed {config['seed']}",
         train=given("--train", "train"),
@@ -177,8 +177,8 @@ rule ner_predict:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: 6000 * attempt,
-        runtime=30,
+        mem_mb=growing(lambda w: tagging_mb(w.tagger)),
+        runtime=growing(30),
     params:
         sentences=as_json(config["ner"]["sentences"]),
         flags=tagging_flags,

@@ -20,6 +20,8 @@ ANSWERS = folders(config["report"]["answers"], "report/answers")
 
 localrules:
     record_config,
+    report,
+    submission,
 
 
 rule record_config:

@@ -20,7 +20,11 @@ scattergather:
 
 
 localrules:
+    lead,
+    text_statistics,
     gather_predictions,
+    compare_systems,
+    study,
 
 
 rule summ_split:
@@ -38,8 +42,8 @@ rule summ_split:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 4000 * attempt,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         config=flags(PAIRS, "config") if "config" in PAIRS else "",
         columns=as_json(SUMMARIZATION["columns"]),
@@ -72,8 +76,8 @@ rule token_lengths:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 2000 * attempt,
-        runtime=15,
+        mem_mb=growing(2000),
+        runtime=growing(15),
     message:
         "Measuring lengths in tokens of {wildcards.model}"
     shell:
@@ -96,8 +100,8 @@ rule text_statistics:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         percentiles=" ".join(map(str, PERCENTILES)),
         tokens=lambda w, input: " ".join(f"{model}={path}" for model, path in zip(language_models(), input.lengths)),
@@ -126,8 +130,8 @@ rule lead:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 500 * attempt,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         flags=lambda w: flags(SYSTEMS[w.system], "sentences"),
     message:
@@ -158,8 +162,8 @@ rule generate:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: generation_mb(w.system) * attempt,
-        runtime=240,
+        mem_mb=growing(lambda w: system_mb(w.system)),
+        runtime=growing(lambda w: minutes("generation", generation_work(w.system))),
     params:
         flags=generation_flags,
         train=given("--train", "train"),
@@ -191,8 +195,8 @@ rule gather_predictions:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=lambda w, attempt: 500 * attempt,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     message:
         "Joining the summaries of {wildcards.system}"
     shell:
@@ -217,8 +221,8 @@ rule score:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: int((5000 + 2000 * model_gigabytes(SUMMARIZATION["bertscore"]["model"])) * attempt),
-        runtime=30 + len(SYSTEMS) * SUMMARIZATION["splits"]["test"] // 100,
+        mem_mb=growing(2000 + loaded_mb(SUMMARIZATION["bertscore"]["model"])),
+        runtime=growing(30 + len(SYSTEMS) * SUMMARIZATION["splits"]["test"] // 100),
     params:
         folder=lambda w, input: folder_of_systems(input.predictions),
         systems=" ".join(SYSTEMS),
@@ -246,8 +250,8 @@ rule compare_systems:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         folder=lambda w, input: folder_of_systems(input.by_article),
         systems=system_entries(SUMMARIZATION["systems"]),
@@ -277,8 +281,8 @@ rule study:
     conda:
         "../envs/report.yaml"
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         folder=lambda w, input: folder_of_systems(input.by_article),
         systems=lambda w: system_entries(systems_of_study(w)),
@@ -309,8 +313,8 @@ rule qualities:
         "../envs/models.yaml"
     threads: 2
     resources:
-        mem_mb=lambda w, attempt: 6000 * attempt,
-        runtime=30 + len(SUMMARIZATION["systems"]) * SUMMARIZATION["splits"]["test"] // 200,
+        mem_mb=growing(tagging_mb("ner")),
+        runtime=growing(30 + len(SUMMARIZATION["systems"]) * SUMMARIZATION["splits"]["test"] // 200),
     params:
         folder=lambda w, input: folder_of_systems(input.predictions),
         systems=" ".join(SUMMARIZATION["systems"]),

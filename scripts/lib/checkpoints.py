@@ -45,7 +45,7 @@ class Checkpoints(TrainerCallback):
     `held` goes around everything, `train` stands for the trainer's own, whose output_dir is to be `folder`.
 
     Asked to stop by a signal (SIGTERM, SIGINT), a training makes a checkpoint after the step that it is at, in all its processes,
-    and raises an InputError that says so; a second signal takes effect at once.
+    and raises an InputError that says so. A second SIGINT takes effect at once; a second SIGTERM does not, since a cluster sends several.
     """
 
     def __init__(self, args, script):
@@ -183,8 +183,7 @@ class Checkpoints(TrainerCallback):
     def _listening(self):
         def note(number, frame):
             self.signal = signal.Signals(number).name
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            signal.signal(signal.SIGINT, before[signal.SIGINT])
 
         before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
         try:

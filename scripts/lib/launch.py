@@ -127,6 +127,7 @@ def _stopped_with_us(process):
     """The process is told to stop if we are: workers left to themselves would write their files when nobody expects them."""
 
     def stop(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a cluster sends several
         raise InputError(
             "stopped by SIGTERM; expected to be left alone; run the same command again, and it goes on from its newest checkpoint, if any"
         )

@@ -51,7 +51,7 @@ def expect_conda():
     found = asked.stdout.split()[-1] if asked.returncode == 0 else "no such command"
     if asked.returncode or Version(found) < Version(MIN_CONDA_VER):
         way_out = "install it (https://conda-forge.org/download), or make one: .ci/conda-up FOLDER, and put FOLDER/condabin on PATH"
-        pytest.fail(f"conda: {found}; the tests under conda need {MIN_CONDA_VER} or later; {way_out}")
+        pytest.fail(f"conda: {found}; the tests under conda need {MIN_CONDA_VER} or later; {way_out}", pytrace=False)
 
 
 def _with_conda(folder, environments, *options, **more):

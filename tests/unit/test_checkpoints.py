@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -104,8 +105,12 @@ def test_a_tagger_s_training_that_was_killed_ends_with_the_same_bytes(data, tmp_
 
 def test_asked_to_stop_a_training_makes_a_checkpoint_and_says_so(start, tmp_path, killed_at, capfd):
     tune(start, tmp_path / "whole")
-    for number, step in ((signal.SIGTERM, 2), (signal.SIGINT, 5)):
-        end = killed_at(step, lambda: tune(start, tmp_path / "killed"), lambda number=number: os.kill(os.getpid(), number))
+    for number, step, times in ((signal.SIGTERM, 2, 2), (signal.SIGINT, 5, 1)):  # a cluster sends several of the first
+        end = killed_at(
+            step,
+            lambda: tune(start, tmp_path / "killed"),
+            lambda number=number, times=times: [os.kill(os.getpid(), number) for _ in range(times)],
+        )
         work = tmp_path / "killed" / "work"
         assert str(end) == (
             f"error: stopped by {number.name} after step {step + 1} of 9; expected to be left alone; "
@@ -264,3 +269,14 @@ def test_a_dead_snakemake_s_lock_goes_and_a_living_one_s_stays(tmp_path):
     with another() as third:
         assert not lock.exists()
         third.kill()
+    lock.parent.mkdir(exist_ok=True)
+    lock.touch()
+    mark = lock.parents[1] / "alive"
+    mark.write_text("another machine")
+    with another() as fourth:
+        assert lock.exists(), "who cannot be seen from here may be alive"
+        fourth.kill()
+    lock.unlink()
+    with another() as fifth:
+        assert mark.read_text() == socket.gethostname()
+        fifth.kill()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lib.modules import files_of_script
 from runs import ROOT, planned, snakemake
 
 PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml"))]
@@ -102,6 +103,27 @@ def test_a_system_may_have_another_prompt_than_its_model(project):
 def test_every_profile_plans(project, profile):
     run = snakemake(project, "-n", "--quiet", "rules", "--profile", f"profiles/{profile}", "--configfile", "presets/smoke.yaml")
     assert run.returncode == 0, run.stdout[-3000:]
+
+
+def test_every_job_asks_for_memory_and_time_that_grow_with_its_attempts():
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    here = {
+        name for text in texts for names in re.findall(r"^localrules:\n((?: +\w+,\n)+)", text, re.M) for name in re.findall(r"\w+", names)
+    }
+    jobs = {
+        name: body for text in texts for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", text, re.M | re.S) if name not in here
+    }
+    assert len(jobs) > 10
+    assert not [name for name, body in jobs.items() if "mem_mb=growing(" not in body or "runtime=growing(" not in body]
+
+
+@pytest.mark.parametrize("profile", ["slurm", "cluster-generic"])
+def test_a_cluster_s_profile_sends_the_rules_that_use_a_gpu_to_one(profile):
+    asked = yaml.safe_load((ROOT / "profiles" / profile / "config.v8+.yaml").read_text())["set-resources"]
+    device = ROOT / "scripts" / "lib" / "device.py"
+    using = {path.stem for path in (ROOT / "scripts").glob("*.py") if device in files_of_script(path)}
+    need_none = {"preflight", "prune", "ner_predict"}  # the first asks what is here; the others have little to compute
+    assert {rule for rule, resources in asked.items() if resources.get("gpu")} == using - need_none
 
 
 @pytest.mark.parametrize(
