@@ -647,6 +647,22 @@ def test_any_text_survives_markdown(text):
         assert shown.strip() in re.sub(r"\s+", " ", page.text)
 
 
+PERSIAN = "آ-غف-يپ-ۓ"
+SLIPS = {
+    "an Arabic letter or digit": "[يكىۀة٠-٩]",
+    "a Latin mark": f"[{PERSIAN}][,;?]",
+    "a mark without its space": f" [،؛؟]|[،؛؟][{PERSIAN}]",
+    "a non-joiner at a word's edge": f"\u200c(?![{PERSIAN}\u0654])|(?<![{PERSIAN}\u0654])\u200c",
+    "a space instead of a non-joiner": f"(?<![{PERSIAN}\u200c])ن?می [{PERSIAN}]|[{PERSIAN}] (?:ها|های|هایی|تر|ترین)(?![{PERSIAN}\u200c])",
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+@pytest.mark.parametrize("file", ["texts.fa.yaml", *(f"answers/fa/{question}.md" for question in QUESTIONS)])
+def test_persian_is_typed_as_persian(file, slip):
+    assert re.findall(f".*(?:{SLIPS[slip]}).*", (ROOT / "report" / file).read_text("utf-8")) == []
+
+
 @pytest.mark.parametrize("name", ["AMD EPYC, 2 threads", "Llama 3.1 8B", "PEYMA + ARMAN", "TLDR9+", "N:M", "a_b 1996-08-22"])
 def test_a_latin_name_reads_from_left_to_right_in_persian(name):
     assert markdown_html.html(f"نام {name}، و {name}: آن", "rtl").count(f'<bdi lang="en">{name}</bdi>') == 2
