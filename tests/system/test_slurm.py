@@ -81,7 +81,7 @@ def test_a_cancelled_training_is_reported_and_goes_on_from_its_checkpoint(cluste
     profile.write_text(profile.read_text().replace("finetune: *gpu", "finetune: {<<: *gpu, checkpoint_minutes: 0}"))
     command = (*SLURM, "--", f"{TUNED}/training.json", sentences)
     first = started(folder, "--retries", "0", *command, PYTHONPATH=str(ON_NODES), KARGAH_SLOW="finetune.py:3")
-    wait_until(lambda: list((folder / "work").rglob("step-*")), "no checkpoint", 120)
+    wait_until(lambda: list((folder / "work").rglob("step-*")), "no checkpoint", 300)
     job = running(cluster, "rule_finetune")
     subprocess.run(["scancel", job["id"]], check=True)
     output = ended(first, folder, 1)
@@ -110,7 +110,7 @@ def test_jobs_of_a_node_that_dies_run_on_another(cluster, copy):
     sentences = [f"results/smoke/ner/{place}sentences.json" for place in ("", "variants/as_downloaded/")]
     folder = copy(*sentences)
     run = started(folder, *SLURM, "--", *sentences, PYTHONPATH=str(ON_NODES), KARGAH_HANGS="n1")
-    wait_until(lambda: [job for job in cluster.jobs("RUNNING") if job["node"] == "n1"], "nothing runs on n1", 60)
+    wait_until(lambda: [job for job in cluster.jobs("RUNNING") if job["node"] == "n1"], "nothing runs on n1", 300)
     cluster.kill_node("n1")
     output = ended(run, folder, 0)
     assert "SLURM status is: 'NODE_FAIL'" in output
@@ -127,7 +127,7 @@ def started(folder, *options, **variables):
 
 def ended(run, folder, code):
     """What a run that was started in a folder wrote until its end, with this exit code."""
-    found = run.wait(300)
+    found = run.wait(1200)
     output = (folder / "output.txt").read_text()
     assert found == code, output[-6000:]
     return output
