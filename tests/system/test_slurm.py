@@ -80,7 +80,7 @@ def test_a_cancelled_training_is_reported_and_goes_on_from_its_checkpoint(cluste
     profile = folder / "profiles" / "slurm" / "config.v8+.yaml"
     profile.write_text(profile.read_text().replace("finetune: *gpu", "finetune: {<<: *gpu, checkpoint_minutes: 0}"))
     command = (*SLURM, "--", f"{TUNED}/training.json", sentences)
-    first = started(folder, "--retries", "0", *command, PYTHONPATH=str(ON_NODES), KARGAH_SLOW="finetune.py:3")
+    first = started(folder, "--retries", "0", *command, PYTHONPATH=str(ON_NODES), KARGAH_SLOW="finetune.py:2")
     wait_until(lambda: list((folder / "work").rglob("step-*")), "no checkpoint", 300)
     job = running(cluster, "rule_finetune")
     subprocess.run(["scancel", job["id"]], check=True)
