@@ -15,7 +15,7 @@ from snakemake.deployment.conda import MIN_CONDA_VER
 from runs import copy_of_project, snakemake
 
 NO_PYTHON = """#!/bin/sh
-echo "error: found no conda environment around this; expected one: python $*" >&2
+echo "error: found no conda environment around this; expected one: python $1" >&2
 exit 1
 """
 
