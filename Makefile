@@ -44,7 +44,7 @@ $(AXE): tests/system/package-lock.json
 test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike, a run under conda, Slurm (as root)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
 
-SOAKED := tests/soak $(addprefix tests/system/test_,kills.py hub.py reads.py reruns.py conda.py slurm.py) tests/unit/test_bad_input.py
+SOAKED := $(addprefix tests/system/test_,conda.py slurm.py hub.py reads.py reruns.py kills.py) tests/unit/test_bad_input.py tests/soak
 soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under conda, with the study (docs/reliability.md)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(SOAKED) --junitxml results/soak.xml
 	@.venv/bin/python tools/reliability.py
