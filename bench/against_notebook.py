@@ -117,10 +117,9 @@ def command_of(way, name, stage, size, run, output):
 
 def amount_of_work(name, run, output):
     """{way: units of work in one measurement}; both ways do the same but for summaries, which can end earlier or later."""
-    made = read_json(output / "made.json")
-    units = {"ner_training": "sentences", "zero_shot": "new_tokens", "few_shot": "new_tokens", "fine_tuning": "rows", "scoring": "pairs"}
-    amount = made[units[name]]
-    own = read_json((run / STAGES[name].target).parent / "speed.json")["new_tokens"] if units[name] == "new_tokens" else amount
+    unit = STAGES[name].unit.replace(" ", "_")
+    amount = read_json(output / "made.json")[unit]
+    own = read_json((run / STAGES[name].target).parent / "speed.json")[unit] if unit == "new_tokens" else amount
     return {"notebook": amount, "kargah": own}
 
 
@@ -137,8 +136,7 @@ def f1(run, output):
 
 
 def rouge_l(run, output):
-    system = {"zero_shot": "llama_zero_shot", "few_shot": "llama_few_shot"}[output.name]
-    rows = read_jsonl(run / PER_SYSTEM.format(system) / "predictions.jsonl")
+    rows = read_jsonl(run / STAGES[output.name].target)
     texts = {"kargah": [row["prediction"] for row in rows], "notebook": read_json(output / "made.json")["predictions"]}
     scores = rouge(texts, [row["reference"] for row in rows], stemmer=True)[0]
     values = {way: mean_interval(scores[way]["rougeL"], SEED) for way in WAYS}

@@ -45,7 +45,7 @@ from trl import SFTConfig, SFTTrainer
 
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = -100
-QUIET = {"report_to": "none", "save_strategy": "no", "disable_tqdm": True, "use_cpu": not torch.cuda.is_available()}
+OF_THE_RUN = ("num_train_epochs", "per_device_train_batch_size", "learning_rate", "warmup_steps", "eval_steps", "logging_steps")
 
 
 def main():
@@ -63,6 +63,12 @@ def main():
 def model_folder(config, name):
     """The folder under assets/ of a model of the run."""
     return next(path.parent for path in sorted((ROOT / "assets" / name).glob("*/config.json")))
+
+
+def training_arguments(config, training, *more):
+    """What both trainers are told: the run's own values, of these keys and `more`, and to be quiet."""
+    quiet = {"report_to": "none", "save_strategy": "no", "disable_tqdm": True, "use_cpu": not torch.cuda.is_available()}
+    return {key: training[key] for key in (*OF_THE_RUN, *more)} | quiet | {"eval_strategy": "steps", "seed": config["seed"]}
 
 
 # ------------------------------------------------------------------ named entities
@@ -114,18 +120,7 @@ def ner_training(config, run, output):
         model=Tagger(backbone, len(labels)),
         args=TrainingArguments(
             output_dir=str(output / "Roberta-fa-en-ner"),
-            num_train_epochs=training["num_train_epochs"],
-            per_device_train_batch_size=training["per_device_train_batch_size"],
-            per_device_eval_batch_size=training["per_device_eval_batch_size"],
-            gradient_checkpointing=training["gradient_checkpointing"],
-            learning_rate=training["learning_rate"],
-            warmup_steps=training["warmup_steps"],
-            weight_decay=training["weight_decay"],
-            eval_strategy="steps",
-            eval_steps=training["eval_steps"],
-            logging_steps=training["logging_steps"],
-            seed=config["seed"],
-            **QUIET,
+            **training_arguments(config, training, "per_device_eval_batch_size", "gradient_checkpointing", "weight_decay"),
         ),
         train_dataset=encoded["train"],
         eval_dataset=encoded["validation"],
@@ -195,7 +190,7 @@ def few_shot(config, run, output):
 
 
 def fine_tuning(config, run, output):
-    """{"rows": number of pairs trained on, all epochs}; the model lies in `output`."""
+    """{"pairs": number of pairs trained on, all epochs}; the model lies in `output`."""
     training = config["summarization"]["training"]
     folder, template = model_folder(config, "smollm2"), template_of(config, "smollm2")
 
@@ -213,17 +208,7 @@ def fine_tuning(config, run, output):
         model=AutoModelForCausalLM.from_pretrained(folder),
         args=SFTConfig(
             output_dir=str(output / "sft"),
-            num_train_epochs=training["num_train_epochs"],
-            per_device_train_batch_size=training["per_device_train_batch_size"],
-            gradient_accumulation_steps=training["gradient_accumulation_steps"],
-            learning_rate=training["learning_rate"],
-            lr_scheduler_type=training["lr_scheduler_type"],
-            warmup_steps=training["warmup_steps"],
-            eval_strategy="steps",
-            eval_steps=training["eval_steps"],
-            logging_steps=training["logging_steps"],
-            seed=config["seed"],
-            **QUIET,
+            **training_arguments(config, training, "gradient_accumulation_steps", "lr_scheduler_type"),
         ),
         train_dataset=train,
         eval_dataset=pairs("validation"),
@@ -231,7 +216,7 @@ def fine_tuning(config, run, output):
     )
     trainer.train()
     trainer.save_model(str(output / "model"))
-    return {"rows": len(train) * training["num_train_epochs"]}
+    return {"pairs": len(train) * training["num_train_epochs"]}
 
 
 def scoring(config, run, output):

@@ -24,8 +24,8 @@ RECORD, PAGE = ROOT / "results" / "soak.xml", ROOT / "docs" / "reliability.md"
 COUNTED = {  # modules whose tests are told by their number alone, and what one of them is
     "test_hub": "ways in which a hub can fail, or serve well; each ended in the right file or the right sentence",
     "test_bad_input": "broken inputs; each refused in one line, with nothing left behind",
-    "test_reads": "of what a run opens and what its rules declare",
-    "test_reruns": "of the page docs/reruns.md against Snakemake's plans",
+    "test_reads": "tests of what a run opens against what its rules declare",
+    "test_reruns": "tests of the page docs/reruns.md against Snakemake's plans",
 }
 HEAD = """# What it survived
 

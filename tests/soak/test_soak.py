@@ -1,6 +1,5 @@
 """The long proofs, on the demo: made twice, its trainings killed, under conda, and the study on its models. `make soak` runs them."""
 
-import os
 import random
 
 import pytest
@@ -8,7 +7,7 @@ import yaml
 
 from conda_run import under_conda
 from demo_run import DEMO, ROOT, demo  # noqa: F401
-from kills import WAYS, finished, kill, nothing_partial
+from kills import WAYS, finished, kill, nothing_partial, seed_of_kills
 from runs import copy_of_project, snakemake
 from same_files import different, of_run
 
@@ -42,7 +41,7 @@ def test_the_demo_made_twice(again, record_property):
 
 
 def test_the_demo_s_trainings_killed(tmp_path, demo, record_property):  # noqa: F811
-    seed = int(os.environ.get("KARGAH_KILLS_SEED", random.randrange(10**6)))
+    seed = seed_of_kills()
     draw, folder, resumed = random.Random(seed), copy_with_assets(tmp_path), 0
     for place in TRAINED:
         target = [*OPTIONS, *OFTEN, f"results/demo/{place}/model"]

@@ -1,6 +1,7 @@
-"""Runs of Snakemake that are killed while a training is at work, and started again."""
+"""Runs of Snakemake that a test looks in on while they last: killed while a training is at work, and started again."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,11 +13,17 @@ from runs import TOKEN, environment
 WAYS = ("kill all", "kill Snakemake", "ask all to stop")
 
 
-def started(folder, options):
-    """Snakemake in `folder`, as a process that is still running; output.txt there gets what it prints."""
+def seed_of_kills():
+    """KARGAH_KILLS_SEED, where it is set to draw the moments of a run before this one again."""
+    return int(os.environ.get("KARGAH_KILLS_SEED", random.randrange(10**6)))
+
+
+def started(folder, options, **variables):
+    """Snakemake in `folder`, with more environment variables, as a process that is still running; output.txt there gets what it prints."""
     with open(folder / "output.txt", "w") as output:
         command = [sys.executable, "-m", "snakemake", *options]
-        return subprocess.Popen(command, cwd=folder, env=environment(HF_TOKEN=TOKEN), stdout=output, stderr=output, start_new_session=True)
+        own = environment(HF_TOKEN=TOKEN) | variables
+        return subprocess.Popen(command, cwd=folder, env=own, stdout=output, stderr=output, start_new_session=True)
 
 
 def finished(folder, options, seconds=3600):

@@ -4,13 +4,12 @@ KARGAH_KILLS_SEED=n draws the moments that a run of this test has printed.
 """
 
 import json
-import os
 import random
 import time
 
 import yaml
 
-from kills import WAYS, finished, kill, nothing_partial
+from kills import WAYS, finished, kill, nothing_partial, seed_of_kills
 from runs import copy_of_project
 
 KILLS = 20
@@ -22,7 +21,7 @@ MARKERS = {".snakemake_timestamp"}  # Snakemake's own, in a folder that it saw f
 
 
 def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(tmp_path, record_property):
-    seed = int(os.environ.get("KARGAH_KILLS_SEED", random.randrange(10**6)))
+    seed = seed_of_kills()
     draw = random.Random(seed)
     print(f"\nKARGAH_KILLS_SEED={seed}")
     alone, killed = (copy_with_longer_trainings(tmp_path / name) for name in ("alone", "killed"))

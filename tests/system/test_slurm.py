@@ -3,12 +3,12 @@
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from runs import copy_of_project, environment, snakemake
+from kills import started
+from runs import copy_of_project, snakemake
 from slurm_cluster import Cluster, wait_until
 
 ON_NODES = Path(__file__).parent / "on_nodes"
@@ -80,7 +80,7 @@ def test_a_cancelled_training_is_reported_and_goes_on_from_its_checkpoint(cluste
     profile = folder / "profiles" / "slurm" / "config.v8+.yaml"
     profile.write_text(profile.read_text().replace("finetune: *gpu", "finetune: {<<: *gpu, checkpoint_minutes: 0}"))
     command = (*SLURM, "--", f"{TUNED}/training.json", sentences)
-    first = started(folder, "--retries", "0", *command, PYTHONPATH=str(ON_NODES), KARGAH_SLOW="finetune.py:2")
+    first = started(folder, ["--retries", "0", *command], PYTHONPATH=str(ON_NODES), KARGAH_SLOW="finetune.py:2")
     wait_until(lambda: list((folder / "work").rglob("step-*")), "no checkpoint", 300)
     job = running(cluster, "rule_finetune")
     subprocess.run(["scancel", job["id"]], check=True)
@@ -109,7 +109,7 @@ def test_a_job_out_of_memory_succeeds_with_more(cluster, copy):
 def test_jobs_of_a_node_that_dies_run_on_another(cluster, copy):
     sentences = [f"results/smoke/ner/{place}sentences.json" for place in ("", "variants/as_downloaded/")]
     folder = copy(*sentences)
-    run = started(folder, *SLURM, "--", *sentences, PYTHONPATH=str(ON_NODES), KARGAH_HANGS="n1")
+    run = started(folder, [*SLURM, "--", *sentences], PYTHONPATH=str(ON_NODES), KARGAH_HANGS="n1")
     wait_until(lambda: [job for job in cluster.jobs("RUNNING") if job["node"] == "n1"], "nothing runs on n1", 300)
     cluster.kill_node("n1")
     output = ended(run, folder, 0)
@@ -117,12 +117,6 @@ def test_jobs_of_a_node_that_dies_run_on_another(cluster, copy):
     jobs = [job for job in cluster.jobs() if job["rule"].startswith("rule_ner_predict")][-3:]
     assert sorted((job["state"], job["node"]) for job in jobs) == [("COMPLETED", "n2"), ("COMPLETED", "n2"), ("NODE_FAIL", "n1")]
     assert all((folder / path).exists() for path in sentences)
-
-
-def started(folder, *options, **variables):
-    command = [sys.executable, "-m", "snakemake", *options]
-    with open(folder / "output.txt", "w") as output:
-        return subprocess.Popen(command, cwd=folder, env=environment(**variables), stdout=output, stderr=output)
 
 
 def ended(run, folder, code):
