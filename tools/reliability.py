@@ -21,19 +21,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORD, PAGE = ROOT / "results" / "soak.xml", ROOT / "docs" / "reliability.md"
-COUNTED = {  # modules whose tests are told by their number alone, and what one of them is
-    "test_hub": "ways in which a hub can fail, or serve well; each ended in the right file or the right sentence",
-    "test_bad_input": "broken inputs; each refused in one line, with nothing left behind",
-    "test_reads": "tests of what a run opens against what its rules declare",
-    "test_reruns": "tests of the page docs/reruns.md against Snakemake's plans",
-}
 HEAD = """# What it survived
 
 Written by `make soak`: {date}, commit {commit}, {cores} cores, {gigabytes:.0f} GiB of memory, Python {python}, torch {torch}, Snakemake
 {snakemake}. The page is written only when every proof has passed. Times are minutes of the proof itself, on that machine.
 
-| proof | found | minutes |
-|---|---|--:|
+| of | proof | found | minutes |
+|---|---|---|--:|
 """
 
 
@@ -71,14 +65,14 @@ def read_proofs():
 
 
 def rows(proofs):
-    counted = defaultdict(list)
+    """What the page says of each test; of one with many cases, how many they are."""
+    tests = defaultdict(list)
     for module, name, minutes, found, _ in proofs:
-        if module in COUNTED:
-            counted[module].append(minutes)
-        else:
-            yield name.removeprefix("test_").replace("_s_", "'s ").replace("_", " "), found or "as it says", f"{minutes:.1f}"
-    for module, minutes in counted.items():
-        yield f"`{module}.py`", f"{len(minutes)} {COUNTED[module]}", f"{sum(minutes):.1f}"
+        tests[module, name.split("[")[0]].append((minutes, found))
+    for (module, name), cases in tests.items():
+        title = name.removeprefix("test_").replace("_s_", "'s ").replace("_", " ")
+        found = next((found for _, found in cases if found), f"{len(cases)} cases" if len(cases) > 1 else "as it says")
+        yield module.removeprefix("test_").replace("_", " "), title, found, f"{sum(minutes for minutes, _ in cases):.1f}"
 
 
 def circumstances():
