@@ -93,18 +93,26 @@ rule prune:
 
 
 rule sparsity:
-    """Count zeros and weights layer by layer; a model that descends from a pruned one has all of its zeros (P2)."""
+    """Count zeros layer by layer; a model that descends from a pruned one has all of its zeros (P2). Store it exactly without them (P7)."""
     input:
         script=script("sparsity.py"),
         model=lambda w: model_made_by(w.system),
         parent=parent_sparsity,
     output:
-        shown(
+        table=shown(
             "<results>/summarization/systems/{system}/sparsity.csv",
             "sparsity",
             "Training and compression",
             system="{system}",
             file="sparsity",
+        ),
+        packed="<results>/summarization/systems/{system}/model.bitmask.safetensors",
+        storage=shown(
+            "<results>/summarization/systems/{system}/storage.json",
+            "storage",
+            "Training and compression",
+            system="{system}",
+            file="storage",
         ),
     log:
         "<logs>/sparsity/{system}.log",
@@ -120,40 +128,10 @@ rule sparsity:
     params:
         parent=given("--at-least", "parent"),
     message:
-        "Counting the zeros of {wildcards.system}"
+        "Counting the zeros of {wildcards.system}, and storing it without them"
     shell:
-        "python {input.script[0]} --model {input.model} --output {output} {params.parent} 2> {log}"
-
-
-rule compress:
-    """Store a pruned model as values and a bitmask of where they stand, read it back, and compare."""
-    input:
-        script=script("compress.py"),
-        model=lambda w: model_made_by(w.system),
-    output:
-        weights="<results>/summarization/systems/{system}/model.bitmask.safetensors",
-        summary=shown(
-            "<results>/summarization/systems/{system}/storage.json",
-            "storage",
-            "Training and compression",
-            system="{system}",
-            file="storage",
-        ),
-    log:
-        "<logs>/compress/{system}.log",
-    benchmark:
-        "<benchmarks>/compress/{system}.jsonl"
-    wildcard_constraints:
-        system=any_of(filter(is_sparse, SYSTEMS)),
-    conda:
-        "../envs/models.yaml"
-    resources:
-        mem_mb=growing(lambda w: system_mb(w.system)),
-        runtime=growing(15),
-    message:
-        "Storing {wildcards.system} without its zeros"
-    shell:
-        "python {input.script[0]} --model {input.model} --output {output.weights} --summary {output.summary} 2> {log}"
+        "python {input.script[0]} --model {input.model} {params.parent} --output {output.table} --packed {output.packed}"
+        " --storage {output.storage} 2> {log}"
 
 
 rule validation_loss:

@@ -46,7 +46,7 @@ def read_packed(path):
         with safe_open(path, framework="pt") as file:
             shapes = json.loads((file.metadata() or {}).get("bitmask", "null"))
             if shapes is None:
-                raise InputError(f"{path}: its metadata has no key bitmask; expected a file that compress.py wrote; make it again")
+                raise InputError(f"{path}: its metadata has no key bitmask; expected a file that sparsity.py wrote; make it again")
             parts = {f"{name}.{part}" for name in shapes for part in ("bitmask", "values")}
             for name in [*shapes, *(name for name in file.keys() if name not in parts)]:  # noqa: SIM118 (no dict)
                 if name in shapes:

@@ -26,12 +26,13 @@ def architecture(folder):
     return model
 
 
-def sparsity_table(folder):
+def sparsity_table(folder, model):
     """Columns layer, zeros, weights, sparsity (a fraction, 0 to 1); one row a prunable layer, then `prunable`, then `total`.
+
+    `model` is the folder's, as `architecture` gives it.
 
     `total` is the whole model, every parameter once: 30 % of SmolLM2-360M's linear layers are 26 % of its weights.
     """
-    model = architecture(folder)
     parameters = {name: parameter.numel() for name, parameter in model.named_parameters()}  # names a tied matrix once
     counts = {name: (int((tensor == 0).sum()), tensor.numel()) for name, tensor in tensors(folder) if name in parameters}
     for name, weights in parameters.items():

@@ -115,8 +115,7 @@ MAKERS = {
     "compare_systems": ["summarization/comparison.csv"],
     "score": ["summarization/scores.json"],
     "finetune": ["summarization/training.json", "summarization/training_log.jsonl"],
-    "sparsity": ["summarization/sparsity.csv"],
-    "compress": ["summarization/storage.json"],
+    "sparsity": ["summarization/sparsity.csv", "summarization/storage.json"],
     "validation_loss": ["summarization/validation_loss.json"],
     "generate": [f"summarization/{name}" for name in ("predictions.jsonl", "speed.json", "generation.json")],
 }

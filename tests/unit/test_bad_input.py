@@ -229,7 +229,7 @@ gathered = script(
     record="out/generation.json",
 )
 led = script(lead, test="in/test.parquet", sentences=3, predictions="out/predictions.jsonl", speed="out/speed.json")
-counted = script(sparsity, model="in/llama", output="out/sparsity.csv")
+counted = script(sparsity, model="in/llama", output="out/sparsity.csv", packed="out/model.bitmask.safetensors", storage="out/storage.json")
 
 
 def asked(**needs):

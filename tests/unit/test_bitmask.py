@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-import compress
+import sparsity
 from lib.bitmask import bits, pack, read_packed, same_bits, unpack, write_packed
 from lib.model_folder import load_model
 from lib.program import InputError
 from lib.records import read_json
-from tuning import cut, linear, make_start, weights
+from tuning import command_line, cut, linear, make_start, weights
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,10 @@ def pruned(start, tmp_path_factory):
 
 
 def compressed(model, out):
-    """Run compress.py; the packed file and what storage.json says."""
+    """Run sparsity.py; the packed file and what storage.json says."""
     file, summary = out / "model.bitmask.safetensors", out / "storage.json"
-    compress.main(["--model", str(model), "--output", str(file), "--summary", str(summary)])
+    outputs = {"output": out / "sparsity.csv", "packed": file, "storage": summary}
+    sparsity.main(command_line({"model": model, **outputs}))
     return file, read_json(summary)
 
 
@@ -158,10 +159,10 @@ def test_what_was_not_read_back_as_it_was_is_never_published(pruned, tmp_path, m
         for name, tensor in read_packed(path):
             yield name, tensor + 0.5 if name.endswith("q_proj.weight") else tensor
 
-    monkeypatch.setattr(compress, "read_packed", forgetful)
+    monkeypatch.setattr(sparsity, "read_packed", forgetful)
     with pytest.raises(RuntimeError, match="q_proj.weight was not read back as it stands in"):
         compressed(pruned, tmp_path)
-    monkeypatch.setattr(compress, "read_packed", lambda path: [*read_packed(path), ("more", torch.zeros(1))])
+    monkeypatch.setattr(sparsity, "read_packed", lambda path: [*read_packed(path), ("more", torch.zeros(1))])
     with pytest.raises(RuntimeError, match="more was read back and is not in"):
         compressed(pruned, tmp_path)
     assert not list(tmp_path.iterdir())

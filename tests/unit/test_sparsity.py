@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 import sparsity
 from lib.model_folder import load_model
-from tuning import cut, linear, make_start, weights
+from tuning import command_line, cut, linear, make_start, weights
 
 
 @pytest.fixture(scope="module")
@@ -15,8 +15,9 @@ def pruned(tmp_path_factory):
     return cut(make_start(folder / "start"), folder / "pruned")
 
 
-def count(model, output, *more):
-    sparsity.main(["--model", str(model), "--output", str(output), *map(str, more)])
+def count(model, output, **more):
+    outputs = {"output": output, "packed": output.with_suffix(".safetensors"), "storage": output.with_suffix(".json")}
+    sparsity.main(command_line({"model": model, **outputs, **more}))
     return pd.read_csv(output).set_index("layer")
 
 
@@ -50,20 +51,20 @@ def test_a_model_in_several_files_counts_the_same(pruned, tmp_path):
 
 def test_no_zero_of_the_parent_may_be_missing(pruned, tmp_path):
     count(pruned, tmp_path / "parent.csv")
-    count(pruned, tmp_path / "child.csv", "--at-least", tmp_path / "parent.csv")
+    count(pruned, tmp_path / "child.csv", at_least=tmp_path / "parent.csv")
     model = load_model(pruned, "bfloat16")
     weight = model.model.layers[0].mlp.down_proj.weight
     weight.data[tuple(map(int, (weight == 0).nonzero()[0]))] = 1
     model.save_pretrained(tmp_path / "lost")
     with pytest.raises(SystemExit, match=r"^error: .*lost: model.layers.0.mlp.down_proj has 2457 zeros, and 2458 in .*parent.csv"):
-        count(tmp_path / "lost", tmp_path / "lost.csv", "--at-least", tmp_path / "parent.csv")
-    assert not (tmp_path / "lost.csv").exists()
+        count(tmp_path / "lost", tmp_path / "lost.csv", at_least=tmp_path / "parent.csv")
+    assert not list(tmp_path.glob("lost.*"))
 
 
 def test_tables_of_other_layers_and_files_without_a_tensor_are_refused(pruned, tmp_path):
     pd.DataFrame([("other", 1, 2, 0.5)], columns=["layer", "zeros", "weights", "sparsity"]).to_csv(tmp_path / "parent.csv", index=False)
     with pytest.raises(SystemExit, match="parent.csv: its layers are not those of"):
-        count(pruned, tmp_path / "child.csv", "--at-least", tmp_path / "parent.csv")
+        count(pruned, tmp_path / "child.csv", at_least=tmp_path / "parent.csv")
     load_model(pruned, "bfloat16").save_pretrained(tmp_path / "part")
     save_file({name: tensor for name, tensor in weights(pruned).items() if "norm" not in name}, tmp_path / "part" / "model.safetensors")
     with pytest.raises(SystemExit, match="part: model.layers.0.input_layernorm.weight is missing"):

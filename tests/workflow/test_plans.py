@@ -15,7 +15,7 @@ PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml")
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
 CHAIN = {
     "fetch", "provenance", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
-    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "gather_predictions", "finetune", "prune", "sparsity", "compress",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "gather_predictions", "finetune", "prune", "sparsity",
     "score", "compare_systems", "qualities", "report",
 }  # fmt: skip
 
