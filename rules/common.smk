@@ -276,10 +276,18 @@ def shot_flags(wildcards):
     return f"{flags(own, 'shots', 'selection', 'shot_article_tokens')} {near_flags(SUMMARIZATION)}{seed}"
 
 
+def of_shard(file):
+    """What generate makes of a file of a system's folder: name.2-of-8.suffix, or the file itself where there is one shard."""
+    return temp(shard_pattern(file)) if SHARDS > 1 else f"<results>/summarization/systems/{{system}}/{file}"
+
+
 def of_all_shards(file):
-    """What generate makes of a file of a system's folder, for each shard: name.2-of-8.suffix."""
+    return gather.generation(shard_pattern(file).replace("{system}", "{{system}}"))
+
+
+def shard_pattern(file):
     name, suffix = file.split(".")
-    return gather.generation(f"<results>/summarization/systems/{{{{system}}}}/{name}.{{scatteritem}}.{suffix}")
+    return f"<results>/summarization/systems/{{system}}/{name}.{{scatteritem}}.{suffix}"
 
 
 def folder_of_systems(files):

@@ -3,7 +3,7 @@
 # in    the data set's folder, models' folders (fetched, or made in compression.smk), prompts/{name}.yaml, the run's tagger
 # out   <results>/summarization/{train,validation,test}.parquet, split.json     the cleaned and sampled pairs
 #       <results>/summarization/lengths/{model}.json, stats.json                their lengths
-#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json     of all shards together
+#       <results>/summarization/systems/{system}/predictions.jsonl, speed.json, generation.json
 #       <results>/summarization/systems/{system}/scores.json, scores_by_article.csv
 #       <results>/summarization/comparison.csv, studies/{study}.csv             systems side by side
 #       <results>/summarization/qualities.json                                  length, copying, repetition, faithfulness
@@ -17,6 +17,10 @@ PERCENTILES = sorted({95, SUMMARIZATION["length_percentile"], *SUMMARIZATION["pe
 
 scattergather:
     generation=SUMMARIZATION["generation"]["shards"],
+
+
+SHARDS = len(gather.generation("{scatteritem}"))  # the number of --set-scatter, where it is given
+SHARD = "{scatteritem}" if SHARDS > 1 else "1-of-1"
 
 
 localrules:
@@ -141,7 +145,7 @@ rule lead:
 
 
 rule generate:
-    """Summarize a shard of the test articles with a model."""
+    """Summarize the test articles, or a shard of them, with a model."""
     input:
         script=script("generate.py"),
         model=lambda w: model_made_by(w.system),
@@ -149,13 +153,13 @@ rule generate:
         test=SUMMARIZATION_SPLITS["test"],
         train=lambda w: SUMMARIZATION_SPLITS["train"] if settings(w.system, "generation")["shots"] else [],
     output:
-        predictions=temp("<results>/summarization/systems/{system}/predictions.{scatteritem}.jsonl"),
-        speed=temp("<results>/summarization/systems/{system}/speed.{scatteritem}.json"),
-        record=temp("<results>/summarization/systems/{system}/generation.{scatteritem}.json"),
+        predictions=of_shard("predictions.jsonl"),
+        speed=of_shard("speed.json"),
+        record=of_shard("generation.json"),
     log:
-        "<logs>/generate/{system}/{scatteritem}.log",
+        f"<logs>/generate/{{system}}/{SHARD}.log",
     benchmark:
-        "<benchmarks>/generate/{system}/{scatteritem}.jsonl"
+        f"<benchmarks>/generate/{{system}}/{SHARD}.jsonl"
     wildcard_constraints:
         system=any_of(GENERATING),
     conda:
@@ -168,11 +172,12 @@ rule generate:
         flags=generation_flags,
         train=given("--train", "train"),
         shots=shot_flags,
+        shard=SHARD,
     message:
-        "Summarizing with {wildcards.system} (shard {wildcards.scatteritem})"
+        "Summarizing with {wildcards.system} (shard {params.shard})"
     shell:
         "python {input.script[0]} --model {input.model} --test {input.test} --template {input.template} {params.flags} {params.train}"
-        " {params.shots} --shard {wildcards.scatteritem} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
+        " {params.shots} --shard {params.shard} --predictions {output.predictions} --speed {output.speed} --record {output.record} 2> {log}"
 
 
 rule gather_predictions:
@@ -191,7 +196,7 @@ rule gather_predictions:
     benchmark:
         "<benchmarks>/gather_predictions/{system}.jsonl"
     wildcard_constraints:
-        system=any_of(GENERATING),
+        system=any_of(GENERATING if SHARDS > 1 else []),
     conda:
         "../envs/models.yaml"
     resources:

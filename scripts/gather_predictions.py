@@ -7,7 +7,7 @@ reads    the three files of every shard, as generate.py writes them, in the orde
 writes   PREDICTIONS.jsonl  the same rows in the order of the test articles, whatever the number of shards
          GENERATION.json    counts summed, shots joined
          SPEED.json         seconds and tokens summed, tokens a second of one shard at a time, the largest peak memory, the smallest
-                            batch, and the number of shards
+                            batch
 """
 
 from contextlib import ExitStack
@@ -56,7 +56,7 @@ def joined_speed(speeds):
     """speed.json of all shards; of unlike machines, all are named."""
     speed = speeds[0] | {key: join(part[key] for part in speeds) for join, keys in JOINED.items() for key in keys}
     speed |= {key: ", ".join(dict.fromkeys(part[key] for part in speeds)) for key in ("device", "dtype")}
-    return speed | {"new_tokens_per_second": speed["new_tokens"] / speed["seconds"], "shards": len(speeds)}
+    return speed | {"new_tokens_per_second": speed["new_tokens"] / speed["seconds"]}
 
 
 def joined_record(records, ids):

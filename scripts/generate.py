@@ -14,7 +14,7 @@ writes   PREDICTIONS.jsonl  id, prediction, reference, prompt_tokens, new_tokens
          SPEED.json         seconds of generation and of loading, new tokens a second, peak memory; bytes of the weights: of their files
                             on disk, loaded, and as they would be stored in the precision they are loaded in; device, precision asked
                             for and dtype computed in, batch size in the end and whether memory made it smaller, tokens of the prompts'
-                            beginning that were computed once
+                            beginning that were computed once, number of shards
          GENERATION.json    template and its version, pad token, shots, those of them whose articles were shortened, and counts:
                             articles shortened, shots left out, empty summaries, what ended them;
                             `shots` are the ids shown, in the order of the prompt (if every article has its own: of their first use),
@@ -130,6 +130,7 @@ def main(argv=None):
         "batch_size": generator.batch_size,
         "batch_size_reduced": generator.batch_size_reduced,
         "shared_prompt_tokens": generator.shared_tokens,
+        "shards": args.shard.count,
     }
     record = {
         "template": template.name,

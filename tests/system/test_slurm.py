@@ -18,7 +18,7 @@ ON_GPU = ("ner_train.py", "ner_evaluate.py", "finetune.py", "generate.py", "scor
 TUNED = "results/smoke/summarization/systems/smollm2_tuned"
 
 # nodes of one processor each: jobs of one thread, of which some wait in the cluster's queue; and not the time between two looks at it
-OPTIONS = ("--jobs", "10", "--max-threads", "1", "--configfile", "presets/smoke.yaml")
+OPTIONS = ("--jobs", "10", "--max-threads", "1", "--set-scatter", "generation=2", "--configfile", "presets/smoke.yaml")
 SLURM = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3", *OPTIONS)
 
 

@@ -309,6 +309,7 @@ def test_shards_make_the_same_files_whatever_their_number(tmp_path, selection, c
         assert (joined / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     speed = json.loads((joined / "speed.json").read_text())
     assert speed["shards"] == count and speed["articles"] == 7
+    assert list(speed) == list(json.loads((tmp_path / "whole" / "speed.json").read_text()))
     assert speed["new_tokens"] == sum(row["new_tokens"] for row in read_jsonl(joined / "predictions.jsonl"))
 
 

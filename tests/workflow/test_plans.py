@@ -15,7 +15,7 @@ PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml")
 PROFILES = sorted(path.parent.name for path in (ROOT / "profiles").glob("*/config.*yaml"))
 CHAIN = {
     "fetch", "provenance", "ner_clean", "ner_audit", "ner_train", "ner_evaluate", "ner_predict",
-    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "gather_predictions", "finetune", "prune", "sparsity",
+    "summ_split", "token_lengths", "text_statistics", "lead", "generate", "finetune", "prune", "sparsity",
     "score", "compare_systems", "qualities", "report",
 }  # fmt: skip
 
@@ -76,19 +76,28 @@ def test_the_number_of_processes_of_fine_tuning_is_a_resource(project):
     assert command == "4"
 
 
-SHARDS = {"config": ([], "summarization: {generation: {shards: 3}}\n"), "command line": (["--set-scatter", "generation=3"], "")}
+@pytest.mark.parametrize(("configured", "options"), [(3, []), (1, ["--set-scatter", "generation=3"])], ids=["config", "command line"])
+def test_the_test_articles_are_divided_among_jobs(project, configured, options):
+    jobs, shards = planned_with_shards(project, configured, *options)
+    assert (jobs["generate"], jobs["gather_predictions"]) == (3, 1)
+    assert shards == ["1-of-3", "2-of-3", "3-of-3"]
 
 
-@pytest.mark.parametrize("way", SHARDS)
-def test_the_test_articles_are_divided_among_jobs(project, way):
-    options, text = SHARDS[way]
-    (project / "shards.yaml").write_text(text or "{}\n")
+@pytest.mark.parametrize(("configured", "options"), [(1, []), (3, ["--set-scatter", "generation=1"])], ids=["config", "command line"])
+def test_one_shard_needs_no_job_to_join_it(project, configured, options):
+    jobs, shards = planned_with_shards(project, configured, *options)
+    assert jobs["generate"] == 1
+    assert "gather_predictions" not in jobs
+    assert shards == ["1-of-1"]
+
+
+def planned_with_shards(project, configured, *options):
+    """The jobs that make one system's summaries, and their shards."""
+    (project / "shards.yaml").write_text(f"summarization: {{generation: {{shards: {configured}}}}}\n")
     target = "results/smoke/summarization/systems/smollm2_base/predictions.jsonl"
     run = snakemake(project, "-n", "-p", "--configfile", "presets/smoke.yaml", "shards.yaml", *options, "--", target)
     assert run.returncode == 0, run.stdout[-3000:]
-    jobs = planned(run.stdout)
-    assert (jobs["generate"], jobs["gather_predictions"]) == (3, 1)
-    assert sorted(re.findall(r"--shard (\S+)", run.stdout)) == ["1-of-3", "2-of-3", "3-of-3"]
+    return planned(run.stdout), sorted(re.findall(r"--shard (\S+)", run.stdout))
 
 
 def test_a_system_may_have_another_prompt_than_its_model(project):
