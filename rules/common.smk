@@ -520,40 +520,54 @@ def rules_of_run():
     The rules are asked job by job, back from what `all` wants, as Snakemake asks them. Its own graph would not do: a job on a cluster
     sees itself only, and would find that its parameters had changed.
     """
-    rules, values, depths = {}, {}, {}
+    entries, values = {}, {}
 
-    def depth(path):
-        """How many jobs come before a file, on the longest way."""
-        maker = maker_of(path)
-        wildcards = maker.get_wildcards(path)
-        job = (maker.name, *sorted(wildcards.items()))
-        if job not in depths:
-            files = [str(file) for file in maker.expand_input(wildcards)[0] if maker_of(str(file))]
-            depths[job] = 1 + max(map(depth, files), default=0)
-            entry = rules.setdefault(maker.name, {"script": str(maker.input.script[0]), "jobs": 0, "after": [], "depth": depths[job]})
-            entry["jobs"] += 1
-            entry["after"] = sorted({*entry["after"], *(maker_of(file).name for file in files)})
-            entry["depth"] = min(entry["depth"], depths[job])
-            entry["benchmark"] = re.sub(r"\{(\w+),[^{}]*\}", r"{\1}", os.path.relpath(str(maker.benchmark), f"benchmarks/{config['run']}"))
-            for name, value in wildcards.items():
-                values[name] = sorted({*values.get(name, []), value})
-        return depths[job]
+    @cache
+    def depth(maker, wildcards):
+        """How many jobs there are on the longest way to the files of a job, itself among them."""
+        before = {maker_of(str(file)) for file in maker.expand_input(dict(wildcards))[0]} - {None}
+        own = 1 + max((depth(*job) for job in before), default=0)
+        entry = entries.setdefault(maker, {"jobs": 0, "after": set(), "depth": own})
+        entry["jobs"] += 1
+        entry["after"].update(other.name for other, _ in before)
+        entry["depth"] = min(entry["depth"], own)
+        for name, value in wildcards:
+            values.setdefault(name, set()).add(value)
+        return own
 
     for target in workflow.get_rule("all").expand_input({})[0]:
-        depth(str(target))
-    files = compact({path: maker_of(f"results/{config['run']}/{path}").name for path in run_files(config)})
-    return as_json({"files": files, "rules": rules, "wildcards": values})
+        depth(*maker_of(str(target)))
+    files = compact({path: maker_of(f"results/{config['run']}/{path}")[0].name for path in run_files(config)})
+    rules = {
+        maker.name: entry | {"script": str(maker.input.script[0]), "after": sorted(entry["after"]), "benchmark": benchmark_of(maker)}
+        for maker, entry in entries.items()
+    }
+    return as_json({"files": files, "rules": rules, "wildcards": {name: sorted(found) for name, found in values.items()}})
+
+
+def benchmark_of(maker):
+    """Where a rule's jobs leave their benchmarks, in the run's folder of them."""
+    return re.sub(r"\{(\w+),[^{}]*\}", r"{\1}", os.path.relpath(str(maker.benchmark), f"benchmarks/{config['run']}"))
 
 
 @cache
 def maker_of(path):
-    """The rule that makes a file, or None for one that is there."""
-    return next(iter(rules_by_output().match_producers(path)), None)
+    """The rule that makes a file and the wildcards of the job, or None for a file that is there."""
+    if maker := rules_by_file().get(path):
+        return maker, ()
+    maker = next(iter(rules_by_pattern().match_producers(path)), None)
+    return maker and (maker, tuple(sorted(maker.get_wildcards(path).items())))
 
 
 @cache
-def rules_by_output():
-    return OutputIndex(list(workflow.rules))
+def rules_by_file():
+    """The rules without wildcards by their outputs, since an OutputIndex would try all of them in turn."""
+    return {str(file): rule for rule in workflow.rules if not rule.has_wildcards() for file in rule.output}
+
+
+@cache
+def rules_by_pattern():
+    return OutputIndex([rule for rule in workflow.rules if rule.has_wildcards()])
 
 
 # ------------------------------------------------------------------ scripts

@@ -22,7 +22,7 @@ def files_of_script(path):
 def _imported(path):
     """Files under scripts/ that `import a.b`, `from a import b` or `from a.b import c` in the file at `path` can mean."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -33,3 +33,11 @@ def _imported(path):
             place = SCRIPTS / name.replace(".", "/")
             found += [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
     return found
+
+
+def _statements(node):
+    """All statements below a node; ast.walk would look into every expression too."""
+    for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for below in getattr(node, part, ()):
+            yield below
+            yield from _statements(below)
