@@ -1,4 +1,4 @@
-"""Run a command, and write its wall time and the peak memory of its largest process: python bench/cost.py COST.json COMMAND …
+"""Run a command, and write its wall seconds, processor seconds and the peak of its largest process: bench/cost.py COST.json COMMAND …
 
 A process of its own, since the system counts for a new process what the one that started it held: this one holds next to nothing.
 """
@@ -12,6 +12,8 @@ import time
 start = time.perf_counter()
 status = subprocess.run(sys.argv[2:], check=False).returncode
 seconds = time.perf_counter() - start
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
 with open(sys.argv[1], "w") as file:
-    json.dump({"seconds": seconds, "peak_bytes": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024}, file)
+    cost = {"seconds": seconds, "processor_seconds": used.ru_utime + used.ru_stime, "peak_bytes": used.ru_maxrss * 1024}
+    json.dump(cost, file)
 sys.exit(status)

@@ -1,12 +1,56 @@
-"""What the benchmarks do alike: they work with what the demo fetched, and write a table beside every measurement."""
+"""What the benchmarks do alike: measure a command, work with what the demo fetched, and write a table beside every measurement."""
 
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
+from lib.commit import commit
 from lib.device import device_name
+from lib.program import InputError
 from lib.publish import whole
-from lib.records import write_json
+from lib.records import read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
+VERSIONS = ("torch", "transformers", "trl", "snakemake")
+
+
+def measured(command, printed=None, **variables):
+    """{"seconds", "processor_seconds", "peak_bytes"} of a command and its children; the peak is that of the largest process.
+
+    `printed` is a file for what the command prints, `variables` are added to its environment. Raises InputError if it fails.
+    """
+    command = list(map(str, command))
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | variables
+    with tempfile.TemporaryDirectory() as folder:
+        cost, output = Path(folder) / "cost.json", Path(printed or f"{folder}/output.txt")
+        with open(output, "w") as file:
+            measuring = [sys.executable, "-S", ROOT / "bench/cost.py", cost, *command]
+            run = subprocess.run(measuring, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, check=False)
+        if run.returncode:
+            raise InputError(f"{' '.join(command)}: failed: {output.read_text(encoding='utf-8', errors='replace')[-2000:]}")
+        return read_json(cost)
+
+
+def snakemake(*options):
+    """The command that runs the workflow in this Python, on two cores."""
+    return [sys.executable, "-m", "snakemake", "--cores", "2", *options]
+
+
+def configuration(size):
+    """The configuration files of a size; smoke is for a try of a benchmark itself."""
+    return ("presets/smoke.yaml",) if size == "smoke" else ("presets/demo.yaml", f"bench/sizes/{size}.yaml")
+
+
+def sweep(systems):
+    """A configuration's part with as many systems more: a model that the preset tunes, pruned by shares of their own."""
+    system = {"kind": "prune", "parent": "smollm2_tuned", "method": "l1_unstructured", "amount_of": "prunable", "scope": "layer"}
+    more = {f"pruned_{number}": {**system, "amount": (number + 1) / (systems + 1)} for number in range(systems)}
+    return {"summarization": {"systems": more}}
 
 
 def fetched(model):
@@ -14,10 +58,26 @@ def fetched(model):
     return next((path.parent for path in sorted(ROOT.glob(f"assets/{model}/*/config.json"))), None)
 
 
-def publish(folder, name, lines, **values):
-    """Write the lines of a table and all measurements to `folder`, and print the table."""
+def circumstances():
+    """{"device", "commit", "date", "versions"}; a commit with + has changes that are not committed."""
+    found = commit(ROOT)
+    name = f"{found['commit'][:7]}{'+' if found['changed'] else ''}" if found["commit"] else None
+    versions = {"python": platform.python_version()} | {package: version(package) for package in VERSIONS}
+    return {"device": device_name(), "commit": name, "date": date.today().isoformat(), "versions": versions}
+
+
+def record(folder, name, lines, **values):
+    """Write the lines of a table and all measurements to `folder`, each with the circumstances; the lines that were written."""
+    here = circumstances()
+    versions = ", ".join(f"{package} {number}" for package, number in here["versions"].items())
+    lines = [f"{here['device']}; commit {here['commit']}, {here['date']}; {versions}.", "", *lines]
     folder.mkdir(parents=True, exist_ok=True)
-    with whole(folder / f"{name}.md") as table, whole(folder / f"{name}.json") as record:
+    with whole(folder / f"{name}.md") as table, whole(folder / f"{name}.json") as values_file:
         table.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        write_json(record, {"device": device_name(), **values})
-    print("\n".join(lines))
+        write_json(values_file, {**here, **values})
+    return lines
+
+
+def publish(folder, name, lines, **values):
+    """`record`, and print the table."""
+    print(*record(folder, name, lines, **values), sep="\n")

@@ -14,12 +14,9 @@ sizes of a tenth of the largest one.
 
 import json
 import math
-import os
 import random
-import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,7 +36,7 @@ from lib.program import InputError, existing_folder, log, parser, program  # noq
 from lib.random_models import make  # noqa: E402
 from lib.records import write_jsonl  # noqa: E402
 from lib.publish import whole  # noqa: E402
-from measuring import fetched, publish  # noqa: E402
+from measuring import fetched, measured, publish, snakemake, sweep  # noqa: E402
 
 BLOCK = 20_000  # rows made at once
 VOCABULARY = 50_000
@@ -95,35 +92,19 @@ def main(argv=None):
         for name in args.stages:
             stage = STAGES[name]
             sizes = [size for size in stage.sizes if size <= args.largest * stage.sizes[-1]]
-            found[name] = [measured(stage, folder / name / str(size), size) for size in sizes]
+            found[name] = [cost_of(stage, folder / name / str(size), size) for size in sizes]
     report(args.output, {name: measurements for name, measurements in found.items() if measurements})
 
 
-def measured(stage, folder, size):
+def cost_of(stage, folder, size):
+    """What the stage's commands cost together, on input of that size."""
     folder.mkdir(parents=True)
     stage.make(folder, size)
-    result = {"size": size, "seconds": 0.0, "processor_seconds": 0.0, "peak_bytes": 0}
-    for command in stage.runs(folder, size):
-        seconds, processor, peak = run(command, folder)
-        result["seconds"] += seconds
-        result["processor_seconds"] += processor
-        result["peak_bytes"] = max(result["peak_bytes"], peak)
+    costs = [measured(command) for command in stage.runs(folder, size)]
+    result = {"size": size} | {key: sum(cost[key] for cost in costs) for key in ("seconds", "processor_seconds")}
+    result["peak_bytes"] = max(cost["peak_bytes"] for cost in costs)
     log(f"{stage.title}, {size:,} {stage.unit}: {result['seconds']:.1f} s, {result['peak_bytes'] / 2**30:.2f} GiB")
     return result
-
-
-def run(command, folder):
-    """Wall seconds, processor's seconds and peak memory in bytes of a command and its children."""
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    with open(folder / "output.txt", "w+") as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(list(map(str, command)), cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        if status:
-            output.seek(0)
-            raise InputError(f"{command[1]}: failed with {os.waitstatus_to_exitcode(status)}: {output.read().strip()[-1000:]}")
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 # ------------------------------------------------------------------ the tables
@@ -229,7 +210,7 @@ def cleaning(folder, _):
 def cleaned_sentences(folder, size):
     sentences(folder, size)
     for command in cleaning(folder, size):
-        run(command, folder)
+        measured(command)
 
 
 def auditing(folder, _):
@@ -284,7 +265,7 @@ def splitting(folder, size):
 def split_articles(folder, size):
     articles(folder, size)
     for command in splitting(folder, size):
-        run(command, folder)
+        measured(command)
 
 
 def statistics(folder, _):
@@ -336,30 +317,15 @@ STAGES["bertscore"] = Stage("BERTScore", (625, 2_500, 10_000), "pairs", summarie
 
 # ------------------------------------------------------------------ plans
 
-PLAN = [sys.executable, "-m", "snakemake", "--cores", "2", "--dry-run", "--quiet", "all"]
+PLAN = snakemake("--dry-run", "--quiet", "all")
 
 
-def sweep(folder, size):
-    """A preset with `size` systems more: pruned by shares of their own."""
-    system = {"kind": "prune", "parent": "smollm2_tuned", "method": "l1_unstructured", "amount_of": "prunable", "scope": "layer"}
-    systems = {f"pruned_{number}": {**system, "amount": (number + 1) / (size + 1)} for number in range(size)}
-    (folder / "sweep.yaml").write_text(yaml.safe_dump({"summarization": {"systems": systems}}), encoding="utf-8")
+def sweep_preset(folder, size):
+    (folder / "sweep.yaml").write_text(yaml.safe_dump(sweep(size)), encoding="utf-8")
 
 
 def planning(folder, _):
-    yield [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--cores",
-        "2",
-        "-n",
-        "-q",
-        "all",
-        "--configfile",
-        "presets/smoke.yaml",
-        folder / "sweep.yaml",
-    ]
+    yield [*PLAN, "--configfile", "presets/smoke.yaml", folder / "sweep.yaml"]
 
 
 def full_test_set(folder, _):
@@ -371,7 +337,7 @@ def planning_shards(folder, size):
     yield [*PLAN, "--configfile", folder / "full.yaml", "--set-scatter", f"generation={size}"]
 
 
-STAGES["plan"] = Stage("dry run of a sweep", (10, 100, 1_000), "systems", sweep, planning)
+STAGES["plan"] = Stage("dry run of a sweep", (10, 100, 1_000), "systems", sweep_preset, planning)
 STAGES["shards"] = Stage("dry run of the full test set in shards", (8, 64, 512), "shards a system", full_test_set, planning_shards)
 
 
