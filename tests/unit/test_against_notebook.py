@@ -1,11 +1,14 @@
 """The benchmarks measure what they say: a slow-down shows in seconds and ratios, memory in the peak, imports apart from work."""
 
+import os
+import subprocess
 import sys
 from argparse import Namespace
 
 import pytest
 
 import against_notebook
+import overheads
 from against_notebook import STAGES, ratios, table
 from lib.config import checked
 from lib.program import InputError
@@ -96,6 +99,56 @@ def test_a_table_and_its_measurements_say_where_and_when_they_were_made(tmp_path
     assert rest == ["a table"]
     for part in (here["device"], f"commit {here['commit']}", here["date"], *here["versions"], *here["versions"].values()):
         assert part in first
+
+
+# ------------------------------------------------------------------ overheads
+
+
+def test_time_in_which_jobs_overlap_counts_once():
+    assert overheads.covered([(5, 6), (0, 2), (1, 3), (1.5, 1.6)]) == 4
+    assert overheads.covered([]) == 0
+
+
+def test_a_process_works_between_its_imports():
+    process = {"script": "a.py", "started": 0, "imports": [(0, 2), (5, 6)], "ended": 9}
+    assert overheads.covered(overheads.between_imports(process)) == 6
+    assert overheads.by_script([process, process]) == {"a.py": {"processes": 2, "import_seconds": 6, "working_seconds": 12}}
+
+
+def test_imports_are_recorded_at_the_top_and_later_and_work_is_not(tmp_path):
+    """slow imports one that is slow as well, which counts once; a module that is there already costs nothing."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "times").mkdir()
+    (tmp_path / "scripts/slow.py").write_text("import time, slower\ntime.sleep(0.1)\n")
+    (tmp_path / "scripts/slower.py").write_text("import time\ntime.sleep(0.4)\n")
+    (tmp_path / "scripts/late.py").write_text("import time\ntime.sleep(0.4)\n")
+    script = "import importlib, time, slow\ntime.sleep(0.3)\nimportlib.import_module('late')\nimport slow\n"
+    (tmp_path / "scripts/work.py").write_text(script)
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "bench/timing"), "KARGAH_TIMES": str(tmp_path / "times")}
+    subprocess.run([sys.executable, "scripts/work.py"], cwd=tmp_path, env=environment, check=True)
+    (times,) = map(read_json, (tmp_path / "times").iterdir())
+    (script,) = overheads.by_script([times]).items()
+    assert script[0] == "work.py"
+    assert 0.9 <= script[1]["import_seconds"] < 1.25
+    assert 0.3 <= script[1]["working_seconds"] < 0.6
+
+
+def test_the_table_of_overheads_has_medians_and_what_is_met():
+    scripts = {"fetch.py": {"processes": 2}, "score.py": {"processes": 1}}
+    runs = [{"seconds": 200, "working_seconds": 200 - lost, "share": lost / 200, "scripts": scripts} for lost in (18, 30, 24)]
+    nothing = [{"seconds": seconds} for seconds in (2.0, 9.0, 2.5)]
+    plans = [{"seconds": seconds, "jobs": 4012} for seconds in (11, 12, 9)]
+    lines = overheads.table(ARGUMENTS, runs, nothing, plans)
+    assert "| 2.5 s (2.0 s–9.0 s) | 3.0 s | yes |" in lines[4]
+    assert "4,012 jobs | 11.0 s (9.0 s–12.0 s) | 10.0 s | no |" in lines[5]
+    assert "| 12.0% (9.0%–15.0%) | 10.0% | no |" in lines[6]
+    assert "takes 200 s. For 176 s of them at least one of the 3 processes" in lines[8]
+
+
+def test_a_run_that_was_not_finished_is_no_run_with_nothing_to_do(monkeypatch):
+    monkeypatch.setattr(overheads, "recorded", lambda command: ({"seconds": 1}, [{"script": "score.py"}]))
+    with pytest.raises(InputError, match="jobs left to do .score.py.; expected a finished run"):
+        overheads.run_with_nothing_to_do("smoke")
 
 
 def test_the_sweep_is_a_valid_configuration_of_systems_that_differ():

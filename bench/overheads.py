@@ -1,0 +1,163 @@
+r"""Measure what the workflow itself costs: a run with nothing to do, the plan of a large sweep, and its share of a whole run.
+
+    python bench/overheads.py [--size quarter] [--repeats 3] [--output results/bench]
+
+reads    bench/sizes/SIZE.yaml    a configuration, of which results/overheads-SIZE is made anew for each repeat
+writes   OUTPUT/overheads-SIZE.md and .json    three figures with their aims, and every single measurement
+
+A share is of the wall time of a whole `snakemake` command in empty folders of its own, but for what is fetched: assets/ is shared and
+filled before. The command works while at least one of its scripts' processes is running and not importing; jobs at the same time do not
+count twice. The rest is orchestration and imports: Snakemake's start and plan, the starts and ends of processes, all imports (those that a
+script makes late too), and gaps between jobs. timing/sitecustomize.py records each process.
+"""
+
+import re
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import lib.offline  # noqa: E402, F401, I001
+
+import yaml  # noqa: E402
+
+from lib.program import InputError, log, parser, positive, program  # noqa: E402
+from lib.publish import remove  # noqa: E402
+from lib.records import read_json  # noqa: E402
+from measuring import configuration, measured, publish, snakemake, sweep  # noqa: E402
+
+SIZES = ("quarter", "demo", "smoke")
+SYSTEMS = 1_000
+AIMS = {"nothing": 3, "sweep": 10, "share": 0.1}  # seconds, seconds, of the wall time
+
+
+def arguments(argv):
+    command = parser(__doc__)
+    command.add_argument("--size", choices=SIZES, default="quarter", help="smoke is for a try: its work is next to nothing")
+    command.add_argument("--repeats", type=positive, default=3)
+    command.add_argument("--output", type=Path, default=ROOT / "results/bench")
+    return command.parse_args(argv)
+
+
+@program
+def main(argv=None):
+    args = arguments(argv)
+    log("assets, where they are not there")
+    measured(workflow(args.size, "--until", "preflight", "fetch"))
+    repeats = range(args.repeats)
+    runs = [whole_run(args.size) for _ in repeats]
+    nothing = [run_with_nothing_to_do(args.size) for _ in repeats]
+    plans = [plan_of_sweep(args.size) for _ in repeats]
+    publish(args.output, f"overheads-{args.size}", table(args, runs, nothing, plans), runs=runs, nothing=nothing, sweep=plans)
+
+
+# ------------------------------------------------------------------ measuring
+
+
+def workflow(size, *options, more=()):
+    return snakemake("--configfile", *configuration(size), *more, "--config", f"run={name(size)}", *options)
+
+
+def name(size):
+    return f"overheads-{size}"
+
+
+def recorded(command):
+    """The cost of a command, and the records of the scripts' processes that it started."""
+    with tempfile.TemporaryDirectory() as folder:
+        cost = measured(command, PYTHONPATH=str(ROOT / "bench/timing"), KARGAH_TIMES=folder)
+        return cost, [read_json(path) for path in sorted(Path(folder).iterdir())]
+
+
+def whole_run(size):
+    for folder in ("results", "logs", "benchmarks", "work"):
+        remove(ROOT / folder / name(size))
+    cost, processes = recorded(workflow(size, "--quiet", "all"))
+    working = covered(interval for process in processes for interval in between_imports(process))
+    run = cost | {"working_seconds": working, "share": 1 - working / cost["seconds"], "scripts": by_script(processes)}
+    log(f"the whole run: {run['seconds']:.1f} s, of which {run['share']:.1%} orchestration and imports")
+    return run
+
+
+def run_with_nothing_to_do(size):
+    cost, processes = recorded(workflow(size, "--quiet", "all"))
+    if processes:
+        scripts = ", ".join(sorted({process["script"] for process in processes}))
+        raise InputError(f"results/{name(size)}: found jobs left to do ({scripts}); expected a finished run; let nothing else change it")
+    log(f"nothing to do: {cost['seconds']:.1f} s")
+    return cost
+
+
+def plan_of_sweep(size):
+    with tempfile.TemporaryDirectory() as folder:
+        preset, printed = Path(folder) / "sweep.yaml", Path(folder) / "printed.txt"
+        preset.write_text(yaml.safe_dump(sweep(SYSTEMS)), encoding="utf-8")
+        cost = measured(workflow(size, "--dry-run", "--quiet", "rules", more=[preset]), printed)
+        jobs = int(re.findall(r"^total +(\d+)$", printed.read_text(encoding="utf-8"), re.MULTILINE)[-1])
+    log(f"plan of {SYSTEMS:,} systems: {cost['seconds']:.1f} s, {jobs:,} jobs")
+    return cost | {"systems": SYSTEMS, "jobs": jobs}
+
+
+# ------------------------------------------------------------------ times of processes
+
+
+def between_imports(process):
+    """The intervals in which a process was running and not importing."""
+    edges = [process["started"], *(edge for times in process["imports"] for edge in times), process["ended"]]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def covered(intervals):
+    """How long at least one of the intervals, pairs of start and end, lasts."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
+
+
+def by_script(processes):
+    """{script: {"processes", "import_seconds", "working_seconds"}}, of all its processes together."""
+    found = defaultdict(lambda: {"processes": 0, "import_seconds": 0.0, "working_seconds": 0.0})
+    for process in processes:
+        script = found[process["script"]]
+        working = covered(between_imports(process))
+        script["processes"] += 1
+        script["working_seconds"] += working
+        script["import_seconds"] += process["ended"] - process["started"] - working
+    return dict(sorted(found.items()))
+
+
+# ------------------------------------------------------------------ the table
+
+
+def table(args, runs, nothing, plans):
+    jobs = statistics.median(plan["jobs"] for plan in plans)
+    wall, working = (statistics.median(run[key] for run in runs) for key in ("seconds", "working_seconds"))
+    processes = sum(script["processes"] for script in runs[-1]["scripts"].values())
+    return [
+        f"Sizes: {args.size}; medians of {args.repeats}.",
+        "",
+        "| what | median (range) | aim | met |",
+        "|---|--:|--:|---|",
+        row("a run with nothing to do", [run["seconds"] for run in nothing], AIMS["nothing"], "{:.1f} s"),
+        row(f"dry run of a sweep of {SYSTEMS:,} systems: {jobs:,} jobs", [plan["seconds"] for plan in plans], AIMS["sweep"], "{:.1f} s"),
+        row("orchestration and imports, share of the wall time of a whole run", [run["share"] for run in runs], AIMS["share"], "{:.1%}"),
+        "",
+        f"A whole run, with what it fetches there already, takes {wall:.0f} s. For {working:.0f} s of them at least one of the {processes} "
+        "processes of its scripts is running and not importing; the rest is orchestration and imports.",
+    ]
+
+
+def row(what, values, aim, shape):
+    median, low, high = (shape.format(value) for value in (statistics.median(values), min(values), max(values)))
+    met = "yes" if statistics.median(values) <= aim else "no"
+    return f"| {what} | {median} ({low}–{high}) | {shape.format(aim)} | {met} |"
+
+
+if __name__ == "__main__":
+    main()
