@@ -95,7 +95,7 @@ def compared(name, args, run, output):
 
 
 def kargah(size, *options):
-    return snakemake("--quiet", "all", "--configfile", *configuration(size), *options)
+    return snakemake("--quiet", "host", "reason", "--show-failed-logs", "--configfile", *configuration(size), *options)
 
 
 def command_of(way, name, size, run, output):

@@ -76,7 +76,7 @@ def recorded(command):
 def whole_run(size):
     for folder in ("results", "logs", "benchmarks", "work"):
         remove(ROOT / folder / name(size))
-    cost, processes = recorded(workflow(size, "--quiet", "all"))
+    cost, processes = recorded(workflow(size, "--quiet", "host", "reason", "--show-failed-logs"))
     working = covered(interval for process in processes for interval in between_imports(process))
     run = cost | {"working_seconds": working, "share": 1 - working / cost["seconds"], "scripts": by_script(processes)}
     log(f"the whole run: {run['seconds']:.1f} s, of which {run['share']:.1%} orchestration and imports")
@@ -84,7 +84,7 @@ def whole_run(size):
 
 
 def run_with_nothing_to_do(size):
-    cost, processes = recorded(workflow(size, "--quiet", "all"))
+    cost, processes = recorded(workflow(size, "--quiet", "host", "reason", "--show-failed-logs"))
     if processes:
         scripts = ", ".join(sorted({process["script"] for process in processes}))
         raise InputError(f"results/{name(size)}: found jobs left to do ({scripts}); expected a finished run; let nothing else change it")
