@@ -132,8 +132,9 @@ class Cluster:
         """As if somebody had pulled its plug, and the cluster had noticed."""
         self.daemons[name].kill()
         self.daemons.pop(name).wait()
-        kill_processes_of(name)
+        # before its jobs are killed: what watches over a job lives on without the daemon, and would report that the job had failed
         said("scontrol", "update", f"nodename={name}", "state=down", "reason=killed")
+        kill_processes_of(name)
 
 
 def refuse_another_cluster():
