@@ -51,8 +51,8 @@ soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under con
 
 SIZE ?= quarter
 bench: .venv/.installed ## measure Kargah against the notebook it replaces, stage by stage, and what the workflow itself costs; SIZE=demo for the demo's sizes (results/bench)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/against_notebook.py --size $(SIZE)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/overheads.py --size $(SIZE)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/against_notebook.py --size $(SIZE)
 
 bench-scale: .venv/.installed ## measure how time and memory grow with the work, an hour and more (results/bench/scale.md)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python bench/scale.py

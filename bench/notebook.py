@@ -14,7 +14,8 @@ writes   FOLDER/made.json (fine_tuning: FOLDER/model as well)     what the stage
 Data, models, epochs, batch sizes, rates and lengths are those of the run's config.yaml; all else is as the libraries have it: fp32 and
 random batches padded to their longest for the tagger, SFTConfig's bf16 and gradient checkpointing, the weights' dtype as stored, and no
 setting of the memory allocator. The 4-bit model computes in bf16, as tutorials have it, and no reference is embedded twice on purpose:
-that is how bert_score.score works.
+that is how bert_score.score works. On a processor without bf16, which emulates it many times slower, weights and arithmetic
+are fp32, as a student would find out.
 """
 
 import argparse
@@ -45,6 +46,8 @@ from trl import SFTConfig, SFTTrainer
 
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = -100
+BF16 = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+DTYPE = "auto" if BF16 else torch.float32  # of weights: as stored
 OF_THE_RUN = ("num_train_epochs", "per_device_train_batch_size", "learning_rate", "warmup_steps", "eval_steps", "logging_steps")
 
 
@@ -155,10 +158,11 @@ def summaries(config, run, shots):
     data = load_dataset("parquet", data_files={split: str(run / f"summarization/{split}.parquet") for split in ("train", "test")})
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = tokenizer.eos_token
+    computed = torch.bfloat16 if BF16 else torch.float32
     quantization = BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=computed
     )
-    model = AutoModelForCausalLM.from_pretrained(folder, quantization_config=quantization)
+    model = AutoModelForCausalLM.from_pretrained(folder, quantization_config=quantization, dtype=DTYPE)
     turns = []
     for row in data["train"].filter(lambda row: row["id"] in shots):
         ids = tokenizer(row["article"], truncation=True, max_length=summarization["generation"]["shot_article_tokens"]).input_ids
@@ -205,9 +209,10 @@ def fine_tuning(config, run, output):
 
     train = pairs("train")
     trainer = SFTTrainer(
-        model=AutoModelForCausalLM.from_pretrained(folder),
+        model=AutoModelForCausalLM.from_pretrained(folder, dtype=DTYPE),
         args=SFTConfig(
             output_dir=str(output / "sft"),
+            bf16=BF16,
             **training_arguments(config, training, "gradient_accumulation_steps", "lr_scheduler_type"),
         ),
         train_dataset=train,

@@ -2,7 +2,7 @@ r"""Measure what the workflow itself costs: a run with nothing to do, the plan o
 
     python bench/overheads.py [--size quarter] [--repeats 3] [--output results/bench]
 
-reads    bench/sizes/SIZE.yaml    a configuration, of which results/overheads-SIZE is made anew for each repeat
+reads    bench/sizes/SIZE.yaml    a configuration, whose run results/bench-SIZE is made anew, once
 writes   OUTPUT/overheads-SIZE.md and .json    three figures with their aims, and every single measurement
 
 A share is of the wall time of a whole `snakemake` command in empty folders of its own, but for what is fetched: assets/ is shared and
@@ -48,11 +48,10 @@ def main(argv=None):
     args = arguments(argv)
     log("assets, where they are not there")
     measured(workflow(args.size, "--until", "preflight", "fetch"))
-    repeats = range(args.repeats)
-    runs = [whole_run(args.size) for _ in repeats]
+    run, repeats = whole_run(args.size), range(args.repeats)
     nothing = [run_with_nothing_to_do(args.size) for _ in repeats]
     plans = [plan_of_sweep(args.size) for _ in repeats]
-    publish(args.output, f"overheads-{args.size}", table(args, runs, nothing, plans), runs=runs, nothing=nothing, sweep=plans)
+    publish(args.output, f"overheads-{args.size}", table(args, run, nothing, plans), run=run, nothing=nothing, sweep=plans)
 
 
 # ------------------------------------------------------------------ measuring
@@ -63,7 +62,7 @@ def workflow(size, *options, more=()):
 
 
 def name(size):
-    return f"overheads-{size}"
+    return f"bench-{size}"
 
 
 def recorded(command):
@@ -135,28 +134,28 @@ def by_script(processes):
 # ------------------------------------------------------------------ the table
 
 
-def table(args, runs, nothing, plans):
+def table(args, run, nothing, plans):
     jobs = statistics.median(plan["jobs"] for plan in plans)
-    wall, working = (statistics.median(run[key] for run in runs) for key in ("seconds", "working_seconds"))
-    processes = sum(script["processes"] for script in runs[-1]["scripts"].values())
+    processes = sum(script["processes"] for script in run["scripts"].values())
     return [
-        f"Sizes: {args.size}; medians of {args.repeats}.",
+        f"Sizes: {args.size}; medians of {args.repeats}, and one whole run.",
         "",
         "| what | median (range) | aim | met |",
         "|---|--:|--:|---|",
-        row("a run with nothing to do", [run["seconds"] for run in nothing], AIMS["nothing"], "{:.1f} s"),
+        row("a run with nothing to do", [cost["seconds"] for cost in nothing], AIMS["nothing"], "{:.1f} s"),
         row(f"dry run of a sweep of {SYSTEMS:,} systems: {jobs:,} jobs", [plan["seconds"] for plan in plans], AIMS["sweep"], "{:.1f} s"),
-        row("orchestration and imports, share of the wall time of a whole run", [run["share"] for run in runs], AIMS["share"], "{:.1%}"),
+        row("orchestration and imports, share of the wall time of a whole run", [run["share"]], AIMS["share"], "{:.1%}"),
         "",
-        f"A whole run, with what it fetches there already, takes {wall:.0f} s. For {working:.0f} s of them at least one of the {processes} "
-        "processes of its scripts is running and not importing; the rest is orchestration and imports.",
+        f"The whole run, with what it fetches there already, took {run['seconds']:.0f} s. For {run['working_seconds']:.0f} s of them at "
+        f"least one of the {processes} processes of its scripts was running and not importing; the rest is orchestration and imports.",
     ]
 
 
 def row(what, values, aim, shape):
     median, low, high = (shape.format(value) for value in (statistics.median(values), min(values), max(values)))
     met = "yes" if statistics.median(values) <= aim else "no"
-    return f"| {what} | {median} ({low}–{high}) | {shape.format(aim)} | {met} |"
+    found = f"{median} ({low}–{high})" if len(values) > 1 else median
+    return f"| {what} | {found} | {shape.format(aim)} | {met} |"
 
 
 if __name__ == "__main__":

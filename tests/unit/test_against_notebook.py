@@ -129,20 +129,22 @@ def test_imports_are_recorded_at_the_top_and_later_and_work_is_not(tmp_path):
     (times,) = map(read_json, (tmp_path / "times").iterdir())
     (script,) = overheads.by_script([times]).items()
     assert script[0] == "work.py"
-    assert 0.9 <= script[1]["import_seconds"] < 1.25
-    assert 0.3 <= script[1]["working_seconds"] < 0.6
+    seconds = sorted((end - start for start, end in times["imports"]), reverse=True)
+    assert seconds[0] > 0.5 and seconds[1] > 0.4 > max(seconds[2:], default=0)
+    assert script[1]["import_seconds"] == pytest.approx(sum(seconds))
+    assert script[1]["working_seconds"] >= 0.3
 
 
 def test_the_table_of_overheads_has_medians_and_what_is_met():
     scripts = {"fetch.py": {"processes": 2}, "score.py": {"processes": 1}}
-    runs = [{"seconds": 200, "working_seconds": 200 - lost, "share": lost / 200, "scripts": scripts} for lost in (18, 30, 24)]
+    run = {"seconds": 200, "working_seconds": 176, "share": 0.12, "scripts": scripts}
     nothing = [{"seconds": seconds} for seconds in (2.0, 9.0, 2.5)]
     plans = [{"seconds": seconds, "jobs": 4012} for seconds in (11, 12, 9)]
-    lines = overheads.table(ARGUMENTS, runs, nothing, plans)
+    lines = overheads.table(ARGUMENTS, run, nothing, plans)
     assert "| 2.5 s (2.0 s–9.0 s) | 3.0 s | yes |" in lines[4]
     assert "4,012 jobs | 11.0 s (9.0 s–12.0 s) | 10.0 s | no |" in lines[5]
-    assert "| 12.0% (9.0%–15.0%) | 10.0% | no |" in lines[6]
-    assert "takes 200 s. For 176 s of them at least one of the 3 processes" in lines[8]
+    assert "| 12.0% | 10.0% | no |" in lines[6]
+    assert "took 200 s. For 176 s of them at least one of the 3 processes" in lines[8]
 
 
 def test_a_run_that_was_not_finished_is_no_run_with_nothing_to_do(monkeypatch):
