@@ -47,6 +47,7 @@ from trl import SFTConfig
 from lib import launch
 from lib.best_weights import BestWeights
 from lib.checkpoints import Checkpoints, add_arguments
+from lib.completions import training_rows
 from lib.device import device, device_name, resolve_precision
 from lib.lora import adapted, merged
 from lib.manifest import recorded
@@ -57,7 +58,7 @@ from lib.program import InputError, existing_file, json_value, log, model_folder
 from lib.prompting import load_template, ready_tokenizer
 from lib.publish import whole
 from lib.records import read_json, read_parquet, write_json
-from lib.sft import CompletionTrainer, training_rows
+from lib.sft import CompletionTrainer
 from lib.training_log import TrainingLog
 from lib.zeros import KeepZeros
 

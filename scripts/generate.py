@@ -42,7 +42,7 @@ from lib.prompting import load_template, ready_tokenizer, shorten
 from lib.publish import whole
 from lib.records import read_parquet, write_json, write_jsonl
 from lib.shards import Shard
-from lib.shots import BY_ARTICLE, SELECTIONS, choose, refuse_seen
+from lib.shot_selections import BY_ARTICLE, SELECTIONS
 
 COLUMNS = ("id", "article", "reference")
 
@@ -159,6 +159,8 @@ def chosen_shots(args, rows, test):
     """For each of `rows` its shots, in the order of the prompt."""
     if not args.shots:
         return [[]] * len(rows)
+    from lib.shots import choose, refuse_seen  # which takes a second
+
     progress(f"choosing shots: {args.selection}")
     shots = choose(read_parquet(args.train, COLUMNS), rows, args.shots, args.selection, args.seed)
     refuse_seen(list({shot["id"]: shot for own in shots for shot in own}.values()), test, args.near_threshold, args.near_characters)

@@ -20,6 +20,7 @@ import lib.offline  # noqa: F401
 
 import torch
 
+from lib.completions import training_rows
 from lib.device import device
 from lib.manifest import recorded
 from lib.model_folder import load_model, model_card, save_model, storage_dtype, tensors
@@ -96,8 +97,6 @@ def main(argv=None):
 
 def calibration_rows(args, tokenizer):
     """Rows of token ids to calibrate on: prompt and reference, as fine-tuning reads them; all rows of the file if it has too few."""
-    from lib.sft import training_rows  # imports trl, which takes seconds
-
     pairs = read_parquet(args.calibration, ["id", "article", "reference"])
     pairs = random.Random(args.seed).sample(pairs, min(args.calibration_rows, len(pairs)))
     rows, _ = training_rows(tokenizer, load_template(args.template), pairs, args.max_length, args.calibration)

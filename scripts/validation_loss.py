@@ -15,13 +15,13 @@ never. Weights are loaded as generation loads them.
 
 import lib.offline  # noqa: F401
 
+from lib.completions import completion_losses, training_rows
 from lib.generation import PRECISIONS, load_for_generation
 from lib.intervals import block, resampled_means
 from lib.program import existing_file, model_folder, parser, program, progress
 from lib.prompting import load_template, ready_tokenizer
 from lib.publish import whole
 from lib.records import read_parquet, write_json
-from lib.sft import completion_losses, training_rows
 
 
 @program

@@ -1,83 +1,30 @@
-"""Supervised fine-tuning on prompt and completion: training rows, their losses, and trl's trainer with the loss on the completion only."""
+"""Supervised fine-tuning on prompt and completion: trl's trainer, with the loss on the completion only."""
 
-import torch
-from torch.nn.functional import cross_entropy
+from contextlib import nullcontext
+
 from trl import SFTTrainer
 
-from lib.device import DTYPES
-from lib.packing import IGNORED, padded
-from lib.program import InputError
+from lib.completions import completion_losses, losses_of
+from lib.packing import IGNORED
 from lib.sampling import GroupedByLength
 
-
-def training_rows(tokenizer, template, pairs, max_length, source):
-    """`pairs` (dicts of id, article, reference) as rows of input_ids and labels of at most `max_length` tokens, and how many articles
-    were shortened.
-
-    A row is the prompt that generation would give the model, then the completion, whole: only the article gives way.
-    Raises InputError, naming `source` and the row, if a pair has no article or no reference, or does not fit without its article.
-    """
-    empty, rows, shortened = len(template.token_ids(tokenizer, template.prompt(tokenizer, ""))), [], 0
-    for pair in pairs:
-        for part in ("article", "reference"):
-            if not pair[part].strip():
-                raise InputError(f"{source}: row {pair['id']} has an empty {part}; expected text; leave the row out")
-        completion = template.completion_ids(tokenizer, pair["reference"])
-        try:
-            prompt, was_shortened = template.fitted(tokenizer, pair["article"], max_length - len(completion))
-        except InputError:
-            raise InputError(
-                f"max_length {max_length}: row {pair['id']} of {source} takes {empty} tokens for the prompt without its "
-                f"article and {len(completion)} for its reference, which is never cut; expected room for an article; give a larger one"
-            ) from None
-        row = {"input_ids": prompt + completion, "labels": [IGNORED] * len(prompt) + completion}
-        if len(row["input_ids"]) > max_length or row["labels"][-len(completion) :] != completion:
-            raise RuntimeError(f"row {pair['id']} was cut")
-        rows.append(row)
-        shortened += was_shortened
-    return rows, shortened
+AT_ONCE = 512  # tokens of a batch that a CPU takes through the model at once: with more, none takes less time, and all take more memory
 
 
-def losses_of(model, inputs):
-    """Losses of the completions' tokens in a batch, float32, sequences × positions; zero where there is no completion.
-
-    Only positions where some sequence of the batch has a completion are projected onto the vocabulary.
-    """
-    targets = inputs["labels"][:, 1:]
-    positions = (targets != IGNORED).any(dim=0).nonzero().squeeze(1)
-    given = {name: value for name, value in inputs.items() if name != "labels"}
-    logits = model(**given, use_cache=False, logits_to_keep=positions).logits
-    targets = targets[:, positions]
-    # flat, so that the softmax runs along memory: over a transposed tensor it takes as long as the rest of the step
-    return cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none").view_as(targets)
-
-
-@torch.no_grad()
-def completion_losses(model, rows, batch_size, pad, precision):
-    """[sum of losses, number of tokens] of the completion of each row, float64, rows × 2: the same whatever batches they fall into.
-
-    precision  of the arithmetic, by autocast; fp32 leaves it to the dtype of the model
-    """
-    found = torch.zeros(len(rows), 2, dtype=torch.float64)
-    order = sorted(range(len(rows)), key=lambda index: -len(rows[index]["input_ids"]))
-    was_training = model.training
-    model.eval()
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        batch = {name: value.to(model.device) for name, value in padded([rows[index] for index in chosen], pad).items()}
-        with torch.autocast(model.device.type, DTYPES[precision], enabled=precision != "fp32"):
-            losses = losses_of(model, batch)
-        tokens = (batch["labels"][:, 1:] != IGNORED).sum(dim=1)
-        found[chosen] = torch.stack([losses.double().sum(dim=1), tokens.double()], dim=1).cpu()
-    model.train(was_training)
-    return found
+def parts_of(batch, tokens):
+    """A batch (tensors, rows × positions) in parts of at most so many `tokens`, or of a single row; padding that no row needs is gone."""
+    rows = max(1, tokens // batch["input_ids"].shape[1])
+    parts = [{name: value[start : start + rows] for name, value in batch.items()} for start in range(0, len(batch["input_ids"]), rows)]
+    lengths = [int(part["attention_mask"].sum(dim=1).max()) if "attention_mask" in part else None for part in parts]
+    return [{name: value[:, :length] for name, value in part.items()} for part, length in zip(parts, lengths, strict=True)]
 
 
 class CompletionTrainer(SFTTrainer):
     """trl's SFTTrainer, with the same loss for less work (without Triton, trl's own projects every position, twice).
 
     Which rows an optimizer step sees depends on the effective batch alone, not on how it is shared between processes, divided for
-    memory, or packed. (With several processes the last batches of an epoch are filled up with rows from its beginning.)
+    memory, or packed. (With several processes the last batches of an epoch are filled up with rows from its beginning.) On a CPU the
+    rows of a batch go through the model in parts, whose gradients add up to those of the batch.
     The validation loss is that of all tokens of all completions, each once. `sequences` counts those that were trained on.
     """
 
@@ -85,7 +32,14 @@ class CompletionTrainer(SFTTrainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         self.sequences += len(inputs["input_ids"])
-        return super().training_step(model, inputs, num_items_in_batch)
+        if self.args.device.type != "cpu" or num_items_in_batch is None:  # without the number, a loss is the mean of what it sees
+            return super().training_step(model, inputs, num_items_in_batch)
+        parts, loss = parts_of(inputs, AT_ONCE), 0.0
+        with self.compute_loss_context_manager():  # around all parts, so that the weights are rounded once
+            for number, part in enumerate(parts, start=1):
+                with nullcontext() if number == len(parts) else self.accelerator.no_sync(model):
+                    loss += super().training_step(model, part, num_items_in_batch)
+        return loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         losses = losses_of(model, inputs)

@@ -18,9 +18,8 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from lib.near_duplicates import NearArticles
 from lib.program import InputError
+from lib.shot_selections import FIXED
 
-FIXED, BY_ARTICLE = ("random", "short"), ("similar", "diverse")
-SELECTIONS = FIXED + BY_ARTICLE
 LEAST_WORDS = 5  # of a reference that is of use
 RELEVANCE = 0.5  # of `diverse`: 1 asks for nearness to the article only, 0 for distance between the shots only
 POOL = 10  # candidates of `diverse` for each shot

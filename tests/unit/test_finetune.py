@@ -14,6 +14,7 @@ from trl import SFTConfig, SFTTrainer
 import finetune
 from batches import Batches
 from lib.best_weights import BestWeights
+from lib.completions import completion_losses, training_rows
 from lib.device import resolve_precision
 from lib.master_weights import spread
 from lib.memory import with_batch_that_fits
@@ -22,7 +23,7 @@ from lib.packing import IGNORED
 from lib.program import InputError
 from lib.prompting import load_template, ready_tokenizer
 from lib.records import read_json, read_jsonl
-from lib.sft import CompletionTrainer, completion_losses, training_rows
+from lib.sft import CompletionTrainer
 from lib.zeros import KeepZeros
 from tuning import TEMPLATE, TRAINING, cut, linear, make_start, pairs, tune, weights
 

@@ -15,7 +15,7 @@ from lib.model_folder import tensors
 from lib.program import InputError
 from lib.prompting import load_template, shorten
 from lib.records import read_jsonl
-from lib.shots import FIXED, SELECTIONS
+from lib.shot_selections import FIXED, SELECTIONS
 from summarizing import CHAT, PLAIN, PROMPTS, command_line, pairs, tiny, tokenizer, write_pairs
 
 SHOTS = [(row["article"] * 3, row["reference"]) for row in pairs(2, start=20)]

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from lib.completions import losses_of
 from lib.model_folder import load_model
 from lib.packing import IGNORED, check_exact, packed, padded
 from lib.program import InputError
 from lib.records import read_json, read_jsonl
-from lib.sft import losses_of
 from tuning import make_start, pairs, tune, weights
 
 PAD = 3

@@ -6,7 +6,8 @@ import pytest
 
 from lib import shots
 from lib.program import InputError
-from lib.shots import BY_ARTICLE, SELECTIONS, Index, choose, refuse_seen, words
+from lib.shot_selections import BY_ARTICLE, SELECTIONS
+from lib.shots import Index, choose, refuse_seen, words
 from summarizing import pairs
 
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 import validation_loss
+from lib.completions import training_rows
 from lib.model_folder import load_model
 from lib.packing import IGNORED
 from lib.prompting import load_template, ready_tokenizer
 from lib.records import read_json
-from lib.sft import training_rows
 from tuning import TEMPLATE, command_line, make_start, pairs, tune, write_pairs
 
 VALIDATION = [*pairs(3), *pairs(2, article="Brief.", reference="Much, much longer than the others are, and different.")]
