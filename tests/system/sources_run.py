@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from hub_server import Hub
-from runs import ROOT, TOKEN, copy_of_project, snakemake
+from runs import CORES, ROOT, TOKEN, copy_of_project, snakemake
 
 HALF = {"kind": "prune", "parent": "smollm2_tuned", "method": "wanda", "amount": 0.5, "amount_of": "prunable", "scope": "layer"}
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}
@@ -69,7 +69,7 @@ def finished_run(folder, snakemake=snakemake):
     index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
     reading = {"PYTHONPATH": str(Path(__file__).parent / "reading"), "KARGAH_READS": str(folder / "reads")}
     try:
-        options = ["--cores", "2", "--show-failed-logs", *CONFIG]
+        options = [*CORES, "--show-failed-logs", *CONFIG]
         run = snakemake(folder, *options, "--", *TARGETS, timeout=2400, **index, **reading, **hub.environment(folder / "home"))
     finally:
         hub.close()

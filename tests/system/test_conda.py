@@ -10,7 +10,7 @@ import yaml
 
 from conda_run import environments, snakemake_with_conda
 from lock import CUDA
-from runs import ROOT, planned, snakemake
+from runs import CORES, ROOT, planned, snakemake
 from same_files import different, of_run
 from sources_run import CONFIG, TARGETS, finished_run
 
@@ -49,7 +49,7 @@ def canonical(name):
 def test_every_rule_runs_in_an_environment(folder, tmp_path):
     [log, *_] = sorted((folder / ".snakemake" / "log").glob("*.log"))
     copy = shutil.copytree(folder, tmp_path / "copy", symlinks=True)
-    options = ["--cores", "2", "--set-scatter", "generation=2", *CONFIG, "--config", "left=reruns", "right=reruns"]
+    options = [*CORES, "--set-scatter", "generation=2", *CONFIG, "--config", "left=reruns", "right=reruns"]
     by_hand = snakemake_with_conda(copy, *options, "--", *BY_HAND)
     assert by_hand.returncode == 0, by_hand.stdout[-3000:]
     rules = [rule for path in (folder / "rules").glob("*.smk") for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]]

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from runs import planned, snakemake
+from runs import CORES, planned, snakemake
 from same_files import different, is_timed, of_run
 from sources_run import CONFIG, TARGETS
 
@@ -24,7 +24,7 @@ def test_with_the_timings_of_the_other_a_run_makes_its_report(finished, again):
         shutil.copy(finished / RUN / path, again / RUN / path)
     for place in ("benchmarks", "logs"):
         shutil.copytree(finished / place, again / place, dirs_exist_ok=True, copy_function=shutil.copy)  # older ones would run all again
-    run = snakemake(again, "--cores", "2", *CONFIG, "--forcerun", "report", "--", *TARGETS)
+    run = snakemake(again, *CORES, *CONFIG, "--forcerun", "report", "--", *TARGETS)
     assert run.returncode == 0, run.stdout[-3000:]
     assert planned(run.stdout) == {"report": 1, "submission": 1, "all": 1}
     assert [page.name for page in PAGES if (finished / page).read_bytes() != (again / page).read_bytes()] == []

@@ -31,6 +31,8 @@ PARTS = [
     "data",
     "tests",
 ]
+# two jobs of one thread at a time: what little the smoke preset does is mostly imports, which use one core whatever they are given
+CORES = ("--cores", "2", "--max-threads", "1")
 TOKEN = f"hf_{uuid.uuid4().hex}"  # in the environment of every run, so that a test can look for it in what the run wrote
 
 
@@ -112,6 +114,6 @@ def project(tmp_path_factory):
 def smoke(tmp_path_factory):
     """A copy of the project in which the smoke preset has run to its end."""
     folder = copy_of_project(tmp_path_factory.mktemp("smoke"))
-    run = snakemake(folder, "--cores", "2", "--configfile", "presets/smoke.yaml", "--show-failed-logs")
+    run = snakemake(folder, *CORES, "--configfile", "presets/smoke.yaml", "--show-failed-logs")
     assert run.returncode == 0, run.stdout[-6000:]
     return folder

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lib.rule_record import rules_of
-from runs import TOKEN, planned, snakemake
+from runs import CORES, TOKEN, planned, snakemake
 
 NER_BLOCK = {"accuracy", "precision", "recall", "f1", "support"}
 SCORES = {"rouge1", "rouge2", "rougeL", "rougeLsum", "bertscore_precision", "bertscore_recall", "bertscore_f1"}
@@ -50,7 +50,7 @@ def test_nothing_is_left_half_written(smoke):
 
 
 def test_a_second_run_has_nothing_to_do(smoke):
-    run = snakemake(smoke, "--cores", "2", "--configfile", "presets/smoke.yaml")
+    run = snakemake(smoke, *CORES, "--configfile", "presets/smoke.yaml")
     assert run.returncode == 0
     assert "Nothing to be done" in run.stdout
 
@@ -153,7 +153,7 @@ def test_a_shard_that_died_costs_itself_only_and_shards_change_no_summary(smoke,
     folder, system = tmp_path / "copy", "results/smoke/summarization/systems/smollm2_base"
     shutil.copytree(smoke, folder, symlinks=True)
     (folder / "fp32.yaml").write_text("summarization: {systems: {smollm2_base: {precision: fp32}}}\n")
-    options = ["--cores", "2", "--configfile", "presets/smoke.yaml", "fp32.yaml"]
+    options = [*CORES, "--configfile", "presets/smoke.yaml", "fp32.yaml"]
     run = snakemake(folder, *options, "--", f"{system}/predictions.jsonl")
     assert run.returncode == 0, run.stdout[-3000:]
     whole = {name: (folder / system / name).read_bytes() for name in ("predictions.jsonl", "generation.json")}
@@ -277,7 +277,7 @@ def test_sizes_without_zeros(results):
 @pytest.mark.parametrize("system", ["smollm2_pruned", "llama_zero_shot"])
 def test_the_validation_loss_of_any_model_can_be_asked_for(smoke, results, system):
     path = results / "summarization" / "systems" / system / "validation_loss.json"
-    run = snakemake(smoke, "--cores", "2", "--configfile", "presets/smoke.yaml", "--", str(path.relative_to(smoke)))
+    run = snakemake(smoke, *CORES, "--configfile", "presets/smoke.yaml", "--", str(path.relative_to(smoke)))
     assert run.returncode == 0, run.stdout[-3000:]
     loss = read(path)
     assert set(loss) == {"value", "low", "high", "tokens", "pairs"}
@@ -286,7 +286,7 @@ def test_the_validation_loss_of_any_model_can_be_asked_for(smoke, results, syste
 
 
 def test_the_archive(smoke, tmp_path):
-    options = ["--cores", "2", "--configfile", "presets/smoke.yaml"]
+    options = [*CORES, "--configfile", "presets/smoke.yaml"]
     run = snakemake(smoke, *options, "--", "submission")
     assert run.returncode == 0, run.stdout[-3000:]
     archive = next((smoke / "results" / "smoke" / "submission").glob("NLP-CA4-*.zip"))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from runs import copy_of_project, snakemake
+from runs import CORES, copy_of_project, snakemake
 
 PEOPLE, PLACES, FIRMS = ["Greta Holm", "Jonas Adler"], ["Lindau", "Bad Orb"], ["Nordwerk", "Alpen AG"]
 SENTENCES = [
@@ -64,7 +64,7 @@ def results(tmp_path_factory):
     folder = copy_of_project(tmp_path_factory.mktemp("third"))
     make_german(folder / "german")
     (folder / "third.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-    run = snakemake(folder, "--cores", "2", "--show-failed-logs", "--configfile", "presets/smoke.yaml", "third.yaml")
+    run = snakemake(folder, *CORES, "--show-failed-logs", "--configfile", "presets/smoke.yaml", "third.yaml")
     assert run.returncode == 0, run.stdout[-6000:]
     return folder / "results" / "third"
 
