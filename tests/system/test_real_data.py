@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
-from runs import ROOT, copy_of_project, snakemake
+from runs import CORES, ROOT, copy_of_project, snakemake
 
 SMOKE = yaml.safe_load((ROOT / "presets" / "smoke.yaml").read_text())
 PERSIAN_DIGITS = str.maketrans("0123456789.", "۰۱۲۳۴۵۶۷۸۹٫")
@@ -41,7 +41,7 @@ def results(tmp_path_factory):
     }
     folder = copy_of_project(tmp_path_factory.mktemp("real"))
     (folder / "real.yaml").write_text(yaml.safe_dump(local))
-    run = snakemake(folder, "--cores", "2", "--configfile", "real.yaml", "--show-failed-logs", timeout=2400)
+    run = snakemake(folder, *CORES, "--configfile", "real.yaml", "--show-failed-logs", timeout=2400)
     assert run.returncode == 0, run.stdout[-6000:]
     return folder / "results" / "real"
 

@@ -13,13 +13,14 @@ from trl import SFTConfig, SFTTrainer
 
 import finetune
 from batches import Batches
+from lib import sft
 from lib.best_weights import BestWeights
 from lib.completions import completion_losses, training_rows
 from lib.device import resolve_precision
 from lib.master_weights import spread
 from lib.memory import with_batch_that_fits
 from lib.model_folder import load_model
-from lib.packing import IGNORED
+from lib.packing import IGNORED, Collator, padded
 from lib.program import InputError
 from lib.prompting import load_template, ready_tokenizer
 from lib.records import read_json, read_jsonl
@@ -131,6 +132,41 @@ def test_the_loss_is_that_of_the_completions_and_equals_trls(start, tmp_path):
         by_hand -= sum(logits[place - 1, row["input_ids"][place]].item() for place in range(first, len(row["input_ids"])))
         tokens += len(row["input_ids"]) - first
     assert ours.evaluate()["eval_loss"] == pytest.approx(by_hand / tokens, rel=1e-5)  # whatever batches the rows fell into
+
+
+@pytest.mark.parametrize("packing", [False, True])
+def test_a_batch_in_parts_gives_the_gradients_of_the_whole(start, tmp_path, monkeypatch, packing):
+    template, tokenizer = load_template(TEMPLATE), ready_tokenizer(start)
+    texts = [pairs(1, article=f"{'The council met. ' * number}", reference=f"{'It met. ' * number}")[0] for number in (5, 1, 3, 2)]
+    rows, _ = training_rows(tokenizer, template, texts, 500, "train")
+    trainer = trainers(start, tmp_path, CompletionTrainer, rows)
+    trainer.create_optimizer()
+    batch = Collator(tokenizer.pad_token_id, packing, 2 * len(rows[0]["input_ids"]))(rows)
+    count = (batch["labels"] != IGNORED).sum()
+    passes, losses, gradients = [], [], []
+    trainer.model.register_forward_pre_hook(lambda _, args, kwargs: passes.append(kwargs["input_ids"].shape), with_kwargs=True)
+    for tokens in (10**6, 1):
+        monkeypatch.setattr(sft, "AT_ONCE", tokens)
+        trainer.model.zero_grad()
+        losses.append(trainer.training_step(trainer.model, dict(batch), num_items_in_batch=count).item())
+        gradients.append([weight.grad.clone() for weight in trainer.model.parameters()])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for whole, added in zip(*gradients, strict=True):
+        assert torch.allclose(whole, added, rtol=1e-4, atol=1e-7)
+    lengths = [len(sequence) for sequence in batch["input_ids"]] if packing else [len(row["input_ids"]) for row in rows]
+    assert passes == [batch["input_ids"].shape, *((1, length) for length in lengths)]
+    assert trainer.sequences == 2 * len(lengths)
+
+
+@pytest.mark.parametrize(("tokens", "sizes"), [(1, [1, 1, 1, 1]), (20, [2, 2]), (39, [3, 1]), (40, [4])])
+def test_parts_of_a_batch_hold_so_many_tokens_and_no_padding_of_others(tokens, sizes):
+    rows = [{"input_ids": list(range(1, length + 1)), "labels": [IGNORED] * length} for length in (10, 4, 7, 3)]
+    parts = sft.parts_of(padded(rows, 0), tokens)
+    assert [len(part["labels"]) for part in parts] == sizes
+    for part in parts:
+        assert int(part["attention_mask"].sum(dim=1).max()) == part["input_ids"].shape[1] == part["labels"].shape[1]
+    found = [ids[mask == 1].tolist() for part in parts for ids, mask in zip(part["input_ids"], part["attention_mask"], strict=True)]
+    assert found == [row["input_ids"] for row in rows]
 
 
 # ------------------------------------------------------------------ the script
