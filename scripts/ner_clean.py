@@ -38,7 +38,7 @@ from lib.cleaning import HELD_OUT, ROW_STEPS, RULES, clean_row, held_out, is_iob
 from lib.labels import SCHEMES, LabelScheme, only
 from lib.length_summary import histograms
 from lib.near_duplicates import NearDuplicates, deduplicate_near
-from lib.ner_data import BATCH, SPLITS, DatasetSpec, RawDataset, SourceFinder, TagReader, entity_counts
+from lib.ner_data import SPLITS, DatasetSpec, RawDataset, SourceFinder, TagReader, entity_counts
 from lib.program import InputError, existing_folder, json_value, parser, program, progress
 from lib.publish import whole
 from lib.records import parquet_batches, write_json
@@ -262,7 +262,7 @@ def check(paths, steps, scheme, near):
     keys = {split: array("Q") for split in paths}
     held_out = {split: HeldOut(paths[split], near) for split in ("test", "validation")} if "deduplicate_near" in steps else {}
     for split, path in reversed(paths.items()):  # test first
-        for rows in parquet_batches(path, SCHEMA.names, BATCH):
+        for rows in parquet_batches(path, SCHEMA.names):
             for row in rows:
                 assert row["tokens"] and len(row["tokens"]) == len(row["ner_tags"]), row
                 assert set(row["ner_tags"]) <= set(scheme.labels), row

@@ -34,7 +34,6 @@ from lib.device import resolve_precision
 from lib.labels import OUTSIDE, LabelScheme, only
 from lib.model_tokenizer import load_tokenizer
 from lib.near_duplicates import NearDuplicates
-from lib.ner_data import BATCH
 from lib.ner_scores import Scores, compare, confusion
 from lib.program import InputError, existing_file, model_folder, parser, positive, program, progress
 from lib.publish import whole
@@ -124,7 +123,7 @@ def seen(train, rows, threshold, characters):
     for first, *_ in same.values():
         index.add(first, rows[first]["tokens"], rows[first]["language"])
     copied, similar = set(), np.zeros(len(rows), dtype=bool)
-    for batch in parquet_batches(train, ["tokens", "language"], BATCH):
+    for batch in parquet_batches(train, ["tokens", "language"]):
         for row in batch:
             copied.add(key_of(row["tokens"], row["language"]))
             for number, _ in index.similar(row["tokens"], row["language"], lambda numbers: ~similar[numbers]):

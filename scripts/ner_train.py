@@ -48,7 +48,6 @@ from lib.embedding_rows import UsedRows
 from lib.labels import OUTSIDE, LabelScheme
 from lib.manifest import recorded
 from lib.model_tokenizer import load_tokenizer
-from lib.ner_data import BATCH
 from lib.ner_scores import Scores
 from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
 from lib.publish import whole
@@ -162,7 +161,7 @@ def checked(training):
 
 
 def training_rows(path):
-    return (row for rows in parquet_batches(path, [*COLUMNS, "language"], BATCH) for row in rows)
+    return (row for rows in parquet_batches(path, [*COLUMNS, "language"]) for row in rows)
 
 
 class Data:
@@ -172,7 +171,7 @@ class Data:
         self.used, self.subwords, self.longest, self.train_sentences, tags = set(), 0, 0, 0, Counter()
         encoder = Encoder(tokenizer, args.max_length, scheme, args.alignment)
         with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, WINDOWS) as writer:
-            for rows in parquet_batches(args.train, COLUMNS, BATCH):
+            for rows in parquet_batches(args.train, COLUMNS):
                 windows = [window | {"length": len(window["input_ids"])} for window in encoder.rows(rows)]
                 writer.write_batch(pa.RecordBatch.from_pylist(windows, schema=WINDOWS))
                 self.train_sentences += len(rows)
@@ -285,7 +284,7 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
 
 def card(args, scheme, training, summary):
     """The model card: what was trained on what, how to load it; no scores, which stand in the run's metrics.json."""
-    seen = {row["source"] for rows in parquet_batches(args.train, ["source"], BATCH) for row in rows}
+    seen = {row["source"] for rows in parquet_batches(args.train, ["source"]) for row in rows}
     trained = {name: source for name, source in scheme.sources.items() if name in seen}
     languages = list(dict.fromkeys(source["language"] for source in trained.values()))
     sources = "\n".join(

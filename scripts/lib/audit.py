@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from lib.cleaning import ROW_STEPS, RULES, TOKEN_STEPS, clean_token, key_of
+from lib.digests import digest
 from lib.labels import OUTSIDE, TAG, parse
 from lib.letters import ARABIC_DIGITS, ZWNJ, normalize_letters, remove_invisible
 from lib.near_duplicates import NearDuplicates
-from lib.ner_data import SPLITS, SourceFinder, TagReader, digest
+from lib.ner_data import SPLITS, SourceFinder, TagReader
 
 EXAMPLES, WIDTH = 5, 90  # examples of a finding, and characters of each
 RARE = 50  # entities in the merged test split below which a type's score says little

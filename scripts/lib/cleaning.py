@@ -7,9 +7,9 @@ from zlib import crc32
 
 import numpy as np
 
+from lib.digests import SEPARATOR, digest
 from lib.labels import OUTSIDE, is_orphan
 from lib.letters import bare, bare_text, normalize_letters, remove_invisible
-from lib.ner_data import SEPARATOR, digest
 
 RULES = {
     "normalize_letters": "letters in Unicode's composed form (NFC); in Persian also ي and ى to ی, ك to ک, ة to ه, presentation forms to "

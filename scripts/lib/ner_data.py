@@ -2,19 +2,18 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import datasets
 import numpy as np
 
 from lib.dataset_folder import load_splits
+from lib.digests import SEPARATOR, digest
 from lib.labels import Source, parse
 from lib.program import InputError
 
 SPLITS = ("train", "validation", "test")
 BATCH = 2000  # rows in memory at once
 TEXT = ("string", "large_string")
-SEPARATOR = "\x1f"  # between tokens: no text holds it
 
 
 @dataclass(frozen=True)
@@ -183,12 +182,6 @@ class SourceFinder:
     def _is_repeated(self, value):
         place = int(np.searchsorted(self.repeated, np.uint64(value)))
         return place < len(self.repeated) and int(self.repeated[place]) == value
-
-
-def digest(data):
-    """64 bits of a text or of bytes: sentences are compared by these, so that a million of them take a few megabytes."""
-    data = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
 def entity_counts(tags):

@@ -60,7 +60,7 @@ def read_parquet(path, columns):
     return [row for batch in parquet_batches(path, columns, 100_000) for row in batch]
 
 
-def parquet_batches(path, columns, size):
+def parquet_batches(path, columns, size=2000):
     """The rows of `read_parquet` in lists of up to `size`, so that a large file never stands in memory as a whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
