@@ -10,10 +10,10 @@ import time
 import yaml
 
 from kills import WAYS, finished, kill, nothing_partial, seed_of_kills
-from runs import CORES, copy_of_project
+from runs import copy_of_project
 
 KILLS = 20
-OPTIONS = [*CORES, "--configfile", "presets/smoke.yaml", "longer.yaml", "--show-failed-logs"]
+OPTIONS = ["--cores", "2", "--configfile", "presets/smoke.yaml", "longer.yaml", "--show-failed-logs"]
 EVERY_STEP = ["--set-resources", "finetune:checkpoint_minutes=0", "ner_train:checkpoint_minutes=0", "--"]
 LONGER = {"num_train_epochs": 10}  # some seconds with a checkpoint after every step, so that kills meet trainings
 TIMED = {"speed.json", "preflight.json"}  # and what shows them

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from kills import started
-from runs import copy_of_project, snakemake
+from runs import copy_of_project, planned, snakemake
 from slurm_cluster import Cluster, wait_until
 
 ON_NODES = Path(__file__).parent / "on_nodes"
 HERE = ("preflight.py", "fetch.py", "provenance.py", "record_config.py")  # what runs where Snakemake does
-HERE += ("lead.py", "text_statistics.py", "gather_predictions.py", "compare_systems.py", "report.py")
+HERE += ("lead.py", "text_statistics.py", "compare_systems.py", "report.py")
 ON_GPU = ("ner_train.py", "ner_evaluate.py", "finetune.py", "generate.py", "score.py", "qualities.py")
 TUNED = "results/smoke/summarization/systems/smollm2_tuned"
 
 # nodes of one processor each: jobs of one thread, of which some wait in the cluster's queue; and not the time between two looks at it
-OPTIONS = ("--jobs", "10", "--max-threads", "1", "--set-scatter", "generation=2", "--configfile", "presets/smoke.yaml")
+OPTIONS = ("--jobs", "10", "--max-threads", "1", "--configfile", "presets/smoke.yaml")
 SLURM = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3", *OPTIONS)
 
 
@@ -71,6 +71,17 @@ def test_jobs_with_a_gpu_run_where_there_is_one_and_small_ones_here(finished):
     assert {node for nodes in found.values() for node, _ in nodes} == {"", "n1", "n2", "n3"}
     assert all(place["offline"] for place in places if place["node"])
     assert all(place["own_snakemake"] for place in places), "a job follows a Snakemake of another machine to its end"
+
+
+def test_shards_are_jobs_of_their_own(cluster, copy):
+    predictions, folder = "results/smoke/summarization/systems/smollm2_base/predictions.jsonl", copy()
+    before = (folder / predictions).read_bytes()
+    run = snakemake(folder, *SLURM, "--set-scatter", "generation=2", "--", predictions, PYTHONPATH=str(ON_NODES))
+    assert run.returncode == 0, run.stdout[-6000:]
+    assert planned(run.stdout) == {"generate": 2, "gather_predictions": 1}
+    jobs = [job for job in cluster.jobs() if job["rule"].startswith("rule_generate")][-2:]
+    assert [(job["state"], job["node"]) for job in jobs] == [("COMPLETED", "n3")] * 2
+    assert (folder / predictions).read_bytes() == before
 
 
 def test_a_cancelled_training_is_reported_and_goes_on_from_its_checkpoint(cluster, copy):
