@@ -29,7 +29,7 @@ demo: .venv/.installed ## run the demo end to end and say where its report is
 	@printf '\nThe report:\n  %s\n  %s\n' results/demo/report/report.en.html results/demo/report/report.fa.html
 
 smoke: .venv/.installed ## run every step on a handful of rows with random models
-	@$(SNAKEMAKE) --max-threads 1 --configfile presets/smoke.yaml $(QUIET)
+	@$(SNAKEMAKE) --configfile presets/smoke.yaml $(QUIET)
 
 test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(CORES) --dist loadfile tests/unit

@@ -3,7 +3,8 @@ r"""Measure Kargah against the notebook that it replaces (notebook.py), stage by
     python bench/against_notebook.py [--size quarter] [--stages scoring …] [--repeats 3] [--output results/bench]
 
 reads    bench/sizes/SIZE.yaml    a run of the demo's configuration in other sizes, which is made first where it is not there
-writes   OUTPUT/notebook-SIZE.md and .json    a table, and every single measurement; after each stage those so far
+writes   OUTPUT/notebook-SIZE.md and .json    a table, and every single measurement; after each stage those so far. Of some stages only,
+                                              their names stand in those of the files
 
 A measurement is the wall time of one command, from its start to its end: of Kargah `snakemake --forcerun` of a stage's rules in the
 finished run, orchestration and all; of the notebook a process with the stage alone. The two take turns, A B A B A B; an aim is met if the
@@ -76,11 +77,12 @@ def main(argv=None):
     measured(kargah(args.size))
     imports = measured([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'bench')!r}); import notebook"])
     stages, found = [name for name in STAGES if name in args.stages], {}
+    name_of_table = "-".join(["notebook", args.size, *(stages if len(stages) < len(STAGES) else [])])
     with tempfile.TemporaryDirectory() as folder:
         for name in stages:
             found[name] = compared(name, args, run, Path(folder) / name)
             lines = table(args, found, imports)
-            written = record(args.output, f"notebook-{args.size}", lines, stages=stages, measurements=found, imports=imports)
+            written = record(args.output, name_of_table, lines, stages=stages, measurements=found, imports=imports)
     print(*written, sep="\n")
 
 

@@ -14,7 +14,7 @@ writes   FOLDER/made.json (fine_tuning: FOLDER/model as well)     what the stage
 Data, models, epochs, batch sizes, rates and lengths are those of the run's config.yaml; all else is as the libraries have it: fp32 and
 random batches padded to their longest for the tagger, SFTConfig's bf16 and gradient checkpointing, the weights' dtype as stored, and no
 setting of the memory allocator. The 4-bit model computes in bf16, as tutorials have it, and no reference is embedded twice on purpose:
-that is how bert_score.score works. On a processor without bf16, which emulates it many times slower, weights and arithmetic
+that is how bert_score.score works. On hardware without bf16, which emulates it many times slower, weights and arithmetic
 are fp32, as a student would find out.
 """
 
@@ -46,7 +46,10 @@ from trl import SFTConfig, SFTTrainer
 
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = -100
-BF16 = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+if torch.cuda.is_available():
+    BF16 = torch.cuda.get_device_capability() >= (8, 0)
+else:
+    BF16 = "AMX" in torch.backends.cpu.get_cpu_capability() or torch.cpu._is_avx512_bf16_supported()
 DTYPE = "auto" if BF16 else torch.float32  # of weights: as stored
 OF_THE_RUN = ("num_train_epochs", "per_device_train_batch_size", "learning_rate", "warmup_steps", "eval_steps", "logging_steps")
 

@@ -185,10 +185,14 @@ def model_of(systems, name):
 
 
 def matching(base, pattern, places):
-    """Files and folders below `base` that fit a pattern, for everything that its placeholders stand for."""
+    """Files and folders below `base` that fit a pattern, for everything that its placeholders stand for.
+
+    Files of shards are none of them: a run that ended early left them, and another number of shards went on.
+    """
     names = re.findall(r"{(\w+)}", pattern)
     for values in product(*(places[name] for name in names)):
-        yield from sorted(base.glob(pattern.format(**dict(zip(names, values, strict=True)))))
+        found = base.glob(pattern.format(**dict(zip(names, values, strict=True))))
+        yield from sorted(path for path in found if not re.search(r"\.\d+-of-\d+\.", path.name))
 
 
 def visible_files(folder):

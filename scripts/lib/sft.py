@@ -35,10 +35,9 @@ class CompletionTrainer(SFTTrainer):
         if self.args.device.type != "cpu" or num_items_in_batch is None:  # without the number, a loss is the mean of what it sees
             return super().training_step(model, inputs, num_items_in_batch)
         parts, loss = parts_of(inputs, AT_ONCE), 0.0
-        with self.compute_loss_context_manager():  # around all parts, so that the weights are rounded once
-            for number, part in enumerate(parts, start=1):
-                with nullcontext() if number == len(parts) else self.accelerator.no_sync(model):
-                    loss += super().training_step(model, part, num_items_in_batch)
+        for number, part in enumerate(parts, start=1):
+            with nullcontext() if number == len(parts) else self.accelerator.no_sync(model):
+                loss += super().training_step(model, part, num_items_in_batch)
         return loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):

@@ -16,8 +16,8 @@ from sources_run import CONFIG, TARGETS, finished_run
 
 RUN = "results/reruns"
 SYSTEMS = f"{RUN}/summarization/systems"
-# what no other rule asks for here, and what is joined of shards
-BY_HAND = ["compare", f"{SYSTEMS}/smollm2_tuned/validation_loss.json", f"{SYSTEMS}/smollm2_base/predictions.jsonl"]
+BY_HAND = ["compare", f"{SYSTEMS}/smollm2_tuned/validation_loss.json"]  # what no other rule asks for here
+SHARDED = f"{SYSTEMS}/smollm2_base/predictions.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +49,13 @@ def canonical(name):
 def test_every_rule_runs_in_an_environment(folder, tmp_path):
     [log, *_] = sorted((folder / ".snakemake" / "log").glob("*.log"))
     copy = shutil.copytree(folder, tmp_path / "copy", symlinks=True)
-    options = [*CORES, "--set-scatter", "generation=2", *CONFIG, "--config", "left=reruns", "right=reruns"]
-    by_hand = snakemake_with_conda(copy, *options, "--", *BY_HAND)
+    by_hand = snakemake_with_conda(copy, *CORES, *CONFIG, "--config", "left=reruns", "right=reruns", "--", *BY_HAND)
     assert by_hand.returncode == 0, by_hand.stdout[-3000:]
+    sharded = snakemake_with_conda(copy, *CORES, *CONFIG, "--set-scatter", "generation=2", "--", SHARDED)
+    assert sharded.returncode == 0, sharded.stdout[-3000:]
     rules = [rule for path in (folder / "rules").glob("*.smk") for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]]
     with_scripts = {rule.partition(":")[0] for rule in rules if "\n    shell:\n" in rule}
-    assert with_scripts == rules_in_environments(log.read_text()) | rules_in_environments(by_hand.stdout)
+    assert with_scripts == set().union(*map(rules_in_environments, (log.read_text(), by_hand.stdout, sharded.stdout)))
 
 
 def rules_in_environments(said):

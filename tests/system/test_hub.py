@@ -19,7 +19,7 @@ from lib.random_models import make
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
 import runs
 from hub_server import Hub, corrupt, cut, no_ranges, portal, stall, status
-from runs import CORES, ROOT, copy_of_project
+from runs import ROOT, copy_of_project
 
 MEMBER, STRANGER = (f"hf_{uuid.uuid4().hex}" for _ in range(2))  # tokens of accounts that accepted a gated model's licence, and did not
 PAIRS = ROOT / "tests" / "data" / "pairs" / "data"
@@ -342,7 +342,7 @@ def test_a_run_with_a_gated_model(fetch, hub, model):
     (project / "hub.yaml").write_text(yaml.safe_dump(entries))
 
     def snakemake(*targets, token=None):
-        command = [sys.executable, "-m", "snakemake", *CORES, "--configfile", "presets/smoke.yaml", "hub.yaml"]
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "presets/smoke.yaml", "hub.yaml"]
         run = subprocess.run(
             [*command, "--show-failed-logs", "--", *targets],
             cwd=project, env=fetch.environment(token), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,

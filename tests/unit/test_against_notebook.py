@@ -86,9 +86,9 @@ def test_a_run_cut_short_leaves_the_stages_before(tmp_path, monkeypatch):
     monkeypatch.setattr(against_notebook, "compared", compared)
     with pytest.raises(SystemExit, match="cut short"):
         against_notebook.main(["--stages", "fine_tuning", "scoring", "--output", str(tmp_path)])
-    left = read_json(tmp_path / "notebook-quarter.json")
+    left = read_json(tmp_path / "notebook-quarter-scoring-fine_tuning.json")
     assert (left["stages"], list(left["measurements"])) == (["scoring", "fine_tuning"], ["scoring"])
-    assert "scores of all systems" in (tmp_path / "notebook-quarter.md").read_text()
+    assert "scores of all systems" in (tmp_path / "notebook-quarter-scoring-fine_tuning.md").read_text()
 
 
 def test_a_table_and_its_measurements_say_where_and_when_they_were_made(tmp_path):

@@ -74,6 +74,16 @@ def pack(run, target, own_answers=None, own_templates=None, megabytes=0.001, dat
         return {name.removeprefix(ID): archive.read(name) for name in archive.namelist()}
 
 
+def test_what_shards_of_an_earlier_attempt_left_is_not_packed(run, tmp_path):
+    system = run / "summarization" / "systems" / "llama_zero_shot"
+    for name in ("predictions.2-of-8.jsonl", "speed.1-of-1.json"):
+        write_text(system / name, "{}")
+    write_text(run.parents[1] / "logs" / "generate" / "llama_zero_shot" / "1-of-1.log", "a log")
+    packed = [Path(name).name for name in pack(run, tmp_path / "out.zip")]
+    assert {"predictions.jsonl", "speed.json", "1-of-1.log"} <= set(packed)
+    assert not {"predictions.2-of-8.jsonl", "speed.1-of-1.json"} & set(packed)
+
+
 def reconfigure(run, change):
     config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
     change(config)

@@ -53,7 +53,10 @@ def train(model, out, processes, before=None, checkpoint_minutes=60, **changes):
     return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
 
 
-@pytest.mark.parametrize("changes", [{}, {"packing": True, "lora": LORA}], ids=["weights", "packed adapters"])
+IN_PARTS = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": 1}  # each process takes its rows two by two
+
+
+@pytest.mark.parametrize("changes", [{}, IN_PARTS, {"packing": True, "lora": LORA}], ids=["weights", "in parts", "packed adapters"])
 def test_two_processes_train_as_one_and_keep_the_zeros(pruned, tmp_path, changes):
     outs = {number: tmp_path / str(number) for number in (1, 2)}
     for number, out in outs.items():
