@@ -29,10 +29,10 @@ import lib.offline  # noqa: E402, F401, I001
 from lib.intervals import mean_interval  # noqa: E402
 from lib.labels import LabelScheme  # noqa: E402
 from lib.ner_scores import Scores  # noqa: E402
-from lib.program import InputError, log, parser, positive, program  # noqa: E402
+from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.records import read_json, read_jsonl, read_parquet  # noqa: E402
 from lib.rouge import rouge  # noqa: E402
-from measuring import configuration, measured, record, snakemake  # noqa: E402
+from measuring import add_arguments, measured, record, run_of, workflow  # noqa: E402
 
 SIZES = ("quarter", "demo")
 WAYS = ("notebook", "kargah")
@@ -62,19 +62,17 @@ END_TO_END = 2.5
 
 def arguments(argv):
     command = parser(__doc__)
-    command.add_argument("--size", choices=SIZES, default="quarter")
+    add_arguments(command, SIZES)
     command.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
-    command.add_argument("--repeats", type=positive, default=3)
-    command.add_argument("--output", type=Path, default=ROOT / "results/bench")
     return command.parse_args(argv)
 
 
 @program
 def main(argv=None):
     args = arguments(argv)
-    run = ROOT / "results" / f"bench-{args.size}"
+    run = ROOT / "results" / run_of(args.size)
     log(f"the run itself, where it is not there: {run.relative_to(ROOT)}")
-    measured(kargah(args.size))
+    measured(workflow(args.size))
     imports = measured([sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'bench')!r}); import notebook"])
     stages, found = [name for name in STAGES if name in args.stages], {}
     name_of_table = "-".join(["notebook", args.size, *(stages if len(stages) < len(STAGES) else [])])
@@ -96,13 +94,9 @@ def compared(name, args, run, output):
     return found | {"work": amount_of_work(name, run, output), "quality": QUALITIES[name](run, output)}
 
 
-def kargah(size, *options):
-    return snakemake("--quiet", "host", "reason", "--show-failed-logs", "--configfile", *configuration(size), *options)
-
-
 def command_of(way, name, size, run, output):
     if way == "kargah":
-        return kargah(size, "--forcerun", *STAGES[name].rules, "--", run.relative_to(ROOT) / STAGES[name].target)
+        return workflow(size, "--forcerun", *STAGES[name].rules, "--", run.relative_to(ROOT) / STAGES[name].target)
     return [sys.executable, ROOT / "bench/notebook.py", name, "--run", run, "--output", output]
 
 

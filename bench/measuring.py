@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lib.commit import commit
 from lib.device import device_name
-from lib.program import InputError
+from lib.program import InputError, positive
 from lib.publish import whole
 from lib.records import read_json, write_json
 
@@ -44,6 +44,24 @@ def snakemake(*options):
 def configuration(size):
     """The configuration files of a size; smoke is for a try of a benchmark itself."""
     return ("presets/smoke.yaml",) if size == "smoke" else ("presets/demo.yaml", f"bench/sizes/{size}.yaml")
+
+
+def run_of(size):
+    """The name of the run of a size."""
+    return f"bench-{size}"
+
+
+def workflow(size, *options, more=()):
+    """The command that runs the workflow at a size, with `more` configuration files; it says why a job failed."""
+    files = ("--configfile", *configuration(size), *more, "--config", f"run={run_of(size)}")
+    return snakemake("--quiet", "host", "reason", "--show-failed-logs", *files, *options)
+
+
+def add_arguments(command, sizes):
+    """The options that every benchmark of a run has."""
+    command.add_argument("--size", choices=sizes, default="quarter", help="smoke is for a try: its work is next to nothing")
+    command.add_argument("--repeats", type=positive, default=3)
+    command.add_argument("--output", type=Path, default=ROOT / "results/bench")
 
 
 def sweep(systems):

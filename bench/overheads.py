@@ -25,10 +25,10 @@ import lib.offline  # noqa: E402, F401, I001
 
 import yaml  # noqa: E402
 
-from lib.program import InputError, log, parser, positive, program  # noqa: E402
+from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.publish import remove  # noqa: E402
 from lib.records import read_json  # noqa: E402
-from measuring import configuration, measured, publish, snakemake, sweep  # noqa: E402
+from measuring import add_arguments, measured, publish, run_of, sweep, workflow  # noqa: E402
 
 SIZES = ("quarter", "demo", "smoke")
 SYSTEMS = 1_000
@@ -37,9 +37,7 @@ AIMS = {"nothing": 3, "sweep": 10, "share": 0.1}  # seconds, seconds, of the wal
 
 def arguments(argv):
     command = parser(__doc__)
-    command.add_argument("--size", choices=SIZES, default="quarter", help="smoke is for a try: its work is next to nothing")
-    command.add_argument("--repeats", type=positive, default=3)
-    command.add_argument("--output", type=Path, default=ROOT / "results/bench")
+    add_arguments(command, SIZES)
     return command.parse_args(argv)
 
 
@@ -57,14 +55,6 @@ def main(argv=None):
 # ------------------------------------------------------------------ measuring
 
 
-def workflow(size, *options, more=()):
-    return snakemake("--configfile", *configuration(size), *more, "--config", f"run={name(size)}", *options)
-
-
-def name(size):
-    return f"bench-{size}"
-
-
 def recorded(command):
     """The cost of a command, and the records of the scripts' processes that it started."""
     with tempfile.TemporaryDirectory() as folder:
@@ -74,8 +64,8 @@ def recorded(command):
 
 def whole_run(size):
     for folder in ("results", "logs", "benchmarks", "work"):
-        remove(ROOT / folder / name(size))
-    cost, processes = recorded(workflow(size, "--quiet", "host", "reason", "--show-failed-logs"))
+        remove(ROOT / folder / run_of(size))
+    cost, processes = recorded(workflow(size))
     working = covered(interval for process in processes for interval in between_imports(process))
     run = cost | {"working_seconds": working, "share": 1 - working / cost["seconds"], "scripts": by_script(processes)}
     log(f"the whole run: {run['seconds']:.1f} s, of which {run['share']:.1%} orchestration and imports")
@@ -83,10 +73,10 @@ def whole_run(size):
 
 
 def run_with_nothing_to_do(size):
-    cost, processes = recorded(workflow(size, "--quiet", "host", "reason", "--show-failed-logs"))
+    cost, processes = recorded(workflow(size))
     if processes:
         scripts = ", ".join(sorted({process["script"] for process in processes}))
-        raise InputError(f"results/{name(size)}: found jobs left to do ({scripts}); expected a finished run; let nothing else change it")
+        raise InputError(f"results/{run_of(size)}: found jobs left to do ({scripts}); expected a finished run; let nothing else change it")
     log(f"nothing to do: {cost['seconds']:.1f} s")
     return cost
 
