@@ -7,8 +7,6 @@ import sys
 from functools import cache
 from pathlib import Path
 
-import yaml
-
 SCRIPTS = Path(workflow.basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
@@ -18,13 +16,14 @@ from lib.manifest import edited, files_of, record_of
 from lib.modules import files_of_script
 from lib.preflight import Machine, hours
 from lib.pruning_methods import CALIBRATED
+from lib.records import read_yaml
 from lib.report_data import run_files
 from lib.rule_record import compact
 from lib.stale_lock import alive
 from snakemake.exceptions import WorkflowError
 from snakemake.output_index import OutputIndex
 
-PROJECT = yaml.safe_load((Path(workflow.basedir) / "config.yaml").read_text(encoding="utf-8"))
+PROJECT = read_yaml(Path(workflow.basedir) / "config.yaml")
 try:
     config = checked(ordered(config, PROJECT), Path(workflow.basedir))
 except ConfigError as error:

@@ -4,10 +4,10 @@ import difflib
 from functools import cache
 from pathlib import Path
 
-import yaml
 from jsonschema import Draft202012Validator
 
 from lib.pruning_methods import wrong_scope
+from lib.records import read_yaml
 from lib.systems import lineage
 
 DISCRIMINATORS = ("source", "kind")
@@ -52,7 +52,7 @@ def ordered(config, first):
 
 @cache
 def _schema(path):
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return read_yaml(path)
 
 
 def _known_removals(config, schema):

@@ -1,10 +1,12 @@
 """Which files a script is made of."""
 
-import ast
+import re
 from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[1]
+# a parser takes half a second of every start of Snakemake for all files
+IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+import[ \t]*(\([^)]*\)|.*)|import[ \t]+(.+))", re.M)
 
 
 def files_of_script(path):
@@ -22,22 +24,17 @@ def files_of_script(path):
 def _imported(path):
     """Files under scripts/ that `import a.b`, `from a import b` or `from a.b import c` in the file at `path` can mean."""
     found = []
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module] + [f"{node.module}.{alias.name}" for alias in node.names]
+    for module, parts, modules in IMPORT.findall(path.read_text(encoding="utf-8")):
+        names = [module, *(f"{module}.{part}" for part in re.findall(r"\w+", parts))] if module else re.findall(r"[\w.]+", modules)
         names += [name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)]  # the packages above
         for name in names:
-            place = SCRIPTS / name.replace(".", "/")
-            found += [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
+            if name.partition(".")[0] in _names():
+                place = SCRIPTS / name.replace(".", "/")
+                found += [file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()]
     return found
 
 
-def _statements(node):
-    """All statements below a node; ast.walk would look into every expression too."""
-    for part in ("body", "handlers", "orelse", "finalbody", "cases"):
-        for below in getattr(node, part, ()):
-            yield below
-            yield from _statements(below)
+@cache
+def _names():
+    """Of the modules and packages in scripts/ itself."""
+    return {path.stem for path in SCRIPTS.iterdir()}
