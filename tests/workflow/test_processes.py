@@ -1,4 +1,7 @@
-"""Training in two processes: the same result as in one, and word from the workers."""
+"""Training a tagger in two processes: the same result as in one; and they stop together.
+
+Word from the workers, about memory or wrong input, is tried in test_finetune_processes.py.
+"""
 
 import json
 import os
@@ -13,8 +16,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import ner_clean
+import ner_train
 from lib.records import read_json, read_jsonl
-from runs import ROOT, worker_out_of_memory
+from runs import ROOT
 from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
 
 TRAINING = {
@@ -43,31 +47,32 @@ def data(tmp_path_factory):
     return folder
 
 
-def train(data, out, processes, training=TRAINING, **flags):
-    """Run ner_train.py as the rule does; the process, with both outputs."""
-    command, environment = prepared(data, out, processes, training, **flags)
-    return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
-
-
-def prepared(data, out, processes, training=TRAINING, **flags):
-    """Command and environment of a training."""
+def command_line(data, out, processes, training=TRAINING, **flags):
+    """The arguments of a training."""
     out.mkdir(exist_ok=True)
     options = {"alignment": "first", "max-length": 32, "dropout": 0.0, "head-learning-rate": 1e-2, "precision": "fp32", "seed": 1} | flags
-    command = [sys.executable, "scripts/ner_train.py", "--backbone", data / "backbone", "--labels", data / "labels.json"]
-    command += ["--train", data / "train.parquet", "--validation", data / "validation.parquet", "--training", json.dumps(training)]
-    command += ["--embedding-rows", "used", "--start", "tiny", "--processes", processes, "--token-steps"]
-    command += [part for name, value in options.items() for part in (f"--{name}", value)]
-    command += ["--work", out / "work", "--checkpoint-minutes", 60]
-    command += ["--output", out / "model", "--log", out / "training_log.jsonl", "--summary", out / "training.json"]
-    return list(map(str, command)), os.environ | {"OMP_NUM_THREADS": "1"}
+    line = ["--backbone", data / "backbone", "--labels", data / "labels.json"]
+    line += ["--train", data / "train.parquet", "--validation", data / "validation.parquet", "--training", json.dumps(training)]
+    line += ["--embedding-rows", "used", "--start", "tiny", "--processes", processes, "--token-steps"]
+    line += [part for name, value in options.items() for part in (f"--{name}", value)]
+    line += ["--work", out / "work", "--checkpoint-minutes", 60]
+    line += ["--output", out / "model", "--log", out / "training_log.jsonl", "--summary", out / "training.json"]
+    return list(map(str, line))
+
+
+def started(log, *arguments, **variables):
+    """ner_train.py, as the rule starts it, with both outputs in the file `log`."""
+    command = [sys.executable, "scripts/ner_train.py", *command_line(*arguments)]
+    with open(log, "w") as output:
+        return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"} | variables, stdout=output, stderr=output)
 
 
 def test_two_processes_train_as_one(data, tmp_path):
     outs = {number: tmp_path / str(number) for number in (1, 2)}
-    for number, out in outs.items():
-        run = train(data, out, number)
-        assert run.returncode == 0, run.stderr[-4000:]
-        assert "Traceback" not in run.stderr
+    ner_train.main(command_line(data, outs[1], 1))
+    log = tmp_path / "log"
+    assert started(log, data, outs[2], 2).wait(600) == 0, log.read_text()[-4000:]
+    assert "Traceback" not in log.read_text()
     one, two = (load_file(out / "model" / "model.safetensors") for out in outs.values())
     for name, weights in one.items():
         np.testing.assert_allclose(two[name], weights, atol=1e-5, err_msg=name)
@@ -81,41 +86,17 @@ def test_two_processes_train_as_one(data, tmp_path):
     assert summaries[0]["effective_batch"] == 8
 
 
-def test_what_workers_find_wrong_is_one_line(data, tmp_path):
-    run = train(data, tmp_path, 2, **{"max-length": 4096})
-    assert run.returncode == 1
-    assert run.stderr.strip().splitlines()[-1].startswith("error: ner.max_length: 4096; expected at most 512")
-    assert "Traceback" not in run.stderr
+def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
+    with pytest.raises(SystemExit, match="^error: 3 processes cannot share batches of 8, accumulated 1 times; expected a number of them "):
+        ner_train.main(command_line(data, tmp_path, 3))
     assert not list(tmp_path.iterdir())
 
 
-def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
-    run = train(data, tmp_path, 3)
-    assert run.stderr.strip().splitlines()[-1] == (
-        "error: 3 processes cannot share batches of 8, accumulated 1 times; expected a number of them that divides a batch; choose another"
-    )
-
-
-def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(data, tmp_path):
-    """The worker's own step raises the error, so a module on its path does it."""
-    (tmp_path / "sitecustomize.py").write_text(worker_out_of_memory(2))
-    os.environ["PYTHONPATH"] = str(tmp_path)
-    try:
-        run = train(data, tmp_path / "out", 2)
-    finally:
-        del os.environ["PYTHONPATH"]
-    assert run.returncode == 0, run.stderr[-4000:]
-    assert "out of memory with 8 in a batch; starting again with 4, accumulated 2 times" in run.stderr
-    summary = read_json(tmp_path / "out" / "training.json")
-    assert (summary["out_of_memory"], summary["batch_size"], summary["gradient_accumulation_steps"]) == ([8], 4, 2)
-    assert (summary["effective_batch"], summary["steps"], summary["processes"]) == (8, 4, 2)
-
-
 def test_workers_stop_with_whoever_started_them(data, tmp_path):
-    command, environment = prepared(data, tmp_path / "out", 2, TRAINING | {"num_train_epochs": 1000})
-    mark = {"KARGAH_TEST": str(tmp_path)}  # workers inherit it, so that they can be told from other processes
     log = tmp_path / "log"
-    with open(log, "w") as stderr, subprocess.Popen(command, cwd=ROOT, env=environment | mark, stdout=stderr, stderr=stderr) as parent:
+    endless = TRAINING | {"num_train_epochs": 1000}
+    # workers inherit the variable, so that they can be told from other processes
+    with started(log, data, tmp_path / "out", 2, endless, KARGAH_TEST=str(tmp_path)) as parent:
         while "training step" not in log.read_text():
             assert parent.poll() is None, log.read_text()[-3000:]
             time.sleep(0.5)

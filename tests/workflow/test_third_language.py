@@ -1,6 +1,7 @@
 """A third data set in another language, a second training seed and a transfer: by configuration alone, from the data to the report."""
 
 import json
+import shutil
 from itertools import product
 
 import pandas as pd
@@ -33,6 +34,10 @@ CONFIG = {
         "variants": {"as_downloaded": None, "to_german": {"train_languages": ["en", "fa"]}},
         "sentences": [{"language": "de", "text": "Greta Holm wohnt in Lindau."}],
     },
+    "summarization": {
+        "systems": dict.fromkeys(["llama_zero_shot", "llama_few_shot", "smollm2_base", "smollm2_tuned_again"]),
+        "compare_to": ["lead3", "smollm2_tuned"],
+    },
 }
 
 
@@ -60,8 +65,9 @@ def make_german(folder):
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(smoke, tmp_path_factory):
     folder = copy_of_project(tmp_path_factory.mktemp("third"))
+    shutil.copytree(smoke / "assets", folder / "assets")
     make_german(folder / "german")
     (folder / "third.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
     run = snakemake(folder, *CORES, "--show-failed-logs", "--configfile", "presets/smoke.yaml", "third.yaml")
@@ -98,7 +104,7 @@ def test_a_transfer_trains_without_the_language_that_it_is_tested_on(results):
 
 def test_every_trained_model_repeats_for_the_second_seed(results):
     seeds = {path.parent.relative_to(results).as_posix() for path in results.rglob("seeds/43")}
-    trained = {f"summarization/systems/smollm2_{name}/seeds" for name in ("tuned", "pruned", "retuned", "tuned_again")}
+    trained = {f"summarization/systems/smollm2_{name}/seeds" for name in ("tuned", "pruned", "retuned")}
     assert seeds == {"ner/seeds", "ner/variants/to_german/seeds", *trained}
     for folder, scores in (("ner", "metrics.json"), ("summarization/systems/smollm2_tuned", "scores.json")):
         first, second = ((results / folder / part / "model" / "model.safetensors").read_bytes() for part in (".", "seeds/43"))
