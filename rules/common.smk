@@ -367,6 +367,11 @@ def minutes(kind, work):
 CHECKPOINT_MINUTES = 10  # of rules that train, as a resource: neither another value nor a checkpoint changes a result
 
 
+def work_folder(trained):
+    """Where a training keeps its checkpoints: a folder of its own, in which no variant's and no further seed's lies."""
+    return f"work/{config['run']}/{trained}/checkpoints"
+
+
 def checkpoint_gigabytes():
     """Disk space for the checkpoints of the largest training: weights and two moments in fp32, the best weights; two of them for a moment."""
     tuned = [14 * model_gigabytes(root_model(name)) for name in systems_of_kind("finetune")]

@@ -44,7 +44,7 @@ rule finetune:
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(settings(w.system, "training")),
-        work=lambda w: f"work/{config['run']}/finetune/{w.system}",
+        work=lambda w: work_folder(f"finetune/{w.system}"),
         flags=lambda w: f"--length-percentile {SUMMARIZATION['length_percentile']} --seed {seed_of(w.system)} --start {origin(w.system)}",
         zeros=lambda w: "--keep-zeros" if is_sparse(w.system) else "",
     message:

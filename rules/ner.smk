@@ -110,7 +110,7 @@ rule ner_train:
         checkpoint_minutes=CHECKPOINT_MINUTES,
     params:
         training=lambda w: as_json(ner_of(w)["training"]),
-        work=lambda w: f"work/{config['run']}/{w.tagger}",
+        work=lambda w: work_folder(w.tagger),
         flags=lambda w: flags(ner_of(w), "alignment", "max_length", "dropout", "head_learning_rate", "embedding_rows", "precision")
         + f" --start {ner_of(w)['backbone']} --seed {seed_of(w.tagger)} --token-steps {token_steps(w)}",
     message:

@@ -51,6 +51,16 @@ def test_every_trained_model_repeats_for_each_further_seed(project):
     assert jobs["score"] == 1, "all systems of all seeds are scored together"
 
 
+def test_no_training_s_checkpoints_lie_in_the_folder_of_another_s(project):
+    """A training tidies its own; those of a variant, or of a further seed, are not among it."""
+    (project / "seeds.yaml").write_text("seeds: [42, 43]\nner: {variants: {english: {train_languages: [en]}}}\n")
+    run = snakemake(project, "-n", "-p", "--configfile", "presets/smoke.yaml", "seeds.yaml")
+    assert run.returncode == 0, run.stdout[-3000:]
+    folders = [Path(folder) for folder in re.findall(r"--work (\S+)", run.stdout)]
+    assert len(set(folders)) == len(folders) == 3 * 2 + 3 * 2, "three taggers, three fine-tuned systems, two seeds"
+    assert not [(one, two) for one in folders for two in folders if one in two.parents]
+
+
 def test_a_thousand_systems_make_command_lines_that_a_shell_takes(project):
     """Linux gives one argument, such as the command of `bash -c`, 128 KiB."""
     systems = {
