@@ -31,9 +31,12 @@ demo: .venv/.installed ## run the demo end to end and say where its report is
 smoke: .venv/.installed ## run every step on a handful of rows with random models
 	@$(SNAKEMAKE) --configfile presets/smoke.yaml $(QUIET)
 
+ONE_CORE := OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(CORES) --dist loadfile # tests that use one core, as many at once as there are
+WHOLE_RUNS := $(addprefix tests/workflow/test_,smoke.py third_language.py)
 test: .venv/.tested ## the unit tests, and the smoke preset as a whole workflow
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n $(CORES) --dist loadfile tests/unit
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/workflow
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(ONE_CORE) tests/unit
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" $(ONE_CORE) $(filter-out $(WHOLE_RUNS),$(wildcard tests/workflow/test_*.py))
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(WHOLE_RUNS)
 
 AXE := tests/system/node_modules/.package-lock.json
 $(AXE): tests/system/package-lock.json
@@ -41,10 +44,12 @@ $(AXE): tests/system/package-lock.json
 	@npm ci --prefix tests/system --silent --no-audit --no-fund
 	@touch $@
 
+# the first of the whole runs, in this order; then whatever else there is
+FIRST := $(addprefix tests/system/test_,demo.py report_in_browser.py conda.py determinism.py reads.py reruns.py slurm.py kills.py hub.py)
 test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike, a run under conda, Slurm (as root)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest tests/system
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest -rs $(FIRST) $(filter-out $(FIRST),$(wildcard tests/system/test_*.py))
 
-SOAKED := $(addprefix tests/system/test_,conda.py slurm.py hub.py reads.py reruns.py kills.py) tests/unit/test_bad_input.py tests/soak
+SOAKED := $(addprefix tests/system/test_,conda.py determinism.py slurm.py hub.py reads.py reruns.py kills.py) tests/unit/test_bad_input.py tests/soak
 soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under conda, with the study (docs/reliability.md)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(SOAKED) --junitxml results/soak.xml
 	@.venv/bin/python tools/reliability.py

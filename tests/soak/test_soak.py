@@ -7,7 +7,7 @@ import yaml
 
 from conda_run import under_conda
 from demo_run import DEMO, ROOT, demo  # noqa: F401
-from kills import WAYS, finished, kill, nothing_partial, seed_of_kills
+from kills import WAYS, ended, kill, nothing_partial, seed_of_kills, started
 from runs import copy_of_project, snakemake
 from same_files import different, of_run
 
@@ -23,7 +23,7 @@ LONGEST = 20  # seconds from a checkpoint to the kill
 def again(tmp_path_factory, demo):  # noqa: F811
     """A copy of the project in which the demo has run a second time."""
     folder = copy_with_assets(tmp_path_factory.mktemp("again"))
-    finished(folder, OPTIONS)
+    ended(started(folder, OPTIONS), folder)
     return folder
 
 
@@ -47,7 +47,7 @@ def test_the_demo_s_trainings_killed(tmp_path, demo, record_property):  # noqa: 
         target = [*OPTIONS, *OFTEN, f"results/demo/{place}/model"]
         for _ in range(KILLS):
             resumed += bool(kill(folder, target, draw.choice(WAYS), draw.uniform(0, LONGEST), patience=1800))
-        finished(folder, target)
+        ended(started(folder, target), folder)
         assert different(DEMO / place / "model", folder / "results" / "demo" / place / "model") == []
     nothing_partial(folder)
     kills = KILLS * len(TRAINED)
@@ -67,7 +67,7 @@ def test_the_demo_under_conda(tmp_path, demo, record_property):  # noqa: F811
 
 def test_the_study_on_the_demo_s_models(again, record_property):
     """After the comparison of the two demos, whose second it goes on from."""
-    finished(again, STUDY)
+    ended(started(again, STUDY), again)
     settings = yaml.safe_load((again / "presets" / "study.yaml").read_text(encoding="utf-8"))["summarization"]
     results = again / "results" / "demo" / "summarization"
     missing = [name for name in settings["systems"] if not (results / "systems" / name / "scores.json").is_file()]

@@ -1,15 +1,25 @@
-"""The demo; two finished runs of the same configuration, the second with results/ and assets/ on another disk where there is one."""
+"""The demo; two finished runs of one configuration, the second under conda and on another disk, if there is one."""
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
+from conda_run import snakemake_with_conda
 from demo_run import demo  # noqa: F401
 from sources_run import finished_run
 
 OTHER_DISK = Path("/dev/shm")
+UNTIL = float(os.environ.get("KARGAH_UNTIL", "inf"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """No test starts after KARGAH_UNTIL (seconds since 1970), which .ci/run sets: on a slow machine the last ones are listed as not run."""
+    if time.time() > UNTIL:
+        pytest.skip("NOT RUN: out of time on this machine")
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +34,4 @@ def again(tmp_path_factory):
         for name in ("results", "assets"):
             (Path(disk) / name).mkdir()
             (folder / name).symlink_to(Path(disk) / name)
-        yield finished_run(folder)
+        yield finished_run(folder, snakemake_with_conda)

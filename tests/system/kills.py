@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from runs import TOKEN, environment
 
@@ -26,18 +27,21 @@ def started(folder, options, **variables):
         return subprocess.Popen(command, cwd=folder, env=own, stdout=output, stderr=output, start_new_session=True)
 
 
-def finished(folder, options, seconds=3600):
-    run = started(folder, options)
-    assert run.wait(seconds) == 0, (folder / "output.txt").read_text()[-6000:]
+def ended(run, folder, code=0, seconds=3600):
+    """What a run that was started in `folder` wrote until its end, which has this exit code."""
+    found = run.wait(seconds)
+    output = (folder / "output.txt").read_text()
+    assert found == code, output[-6000:]
+    return output
 
 
-def kill(folder, options, how, moment, patience=0):
-    """Run for `moment` seconds and then kill, in one of WAYS; the checkpoints that this left to go on from, as relative paths.
+def kill(folder, options, how, moment, patience=0, **variables):
+    """Run for `moment` seconds and then kill, in one of WAYS; the checkpoints that this left to go on from.
 
     With `patience`, the moment is counted from when a training has made a checkpoint, for which it waits as many seconds at most.
     """
     before = checkpoints(folder)
-    run = started(folder, options)
+    run = started(folder, options, **variables)
     deadline = time.monotonic() + patience
     while checkpoints(folder) == before and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -53,7 +57,23 @@ def kill(folder, options, how, moment, patience=0):
 
 
 def checkpoints(folder):
-    return {str(path.relative_to(folder / "work")) for path in (folder / "work").rglob("step-*")}
+    """{folder of a training under work/: the step of its newest checkpoint}."""
+    found = {}
+    for path in (folder / "work").rglob("step-*"):
+        place = path.parent.relative_to(folder / "work").as_posix()
+        found[place] = max(found.get(place, 0), int(path.name.split("-")[1]))
+    return found
+
+
+def lost(before, after, folder):
+    """The checkpoints that are gone, or of an earlier step than before, although their training has not ended."""
+    return [place for place, step in before.items() if after.get(place, 0) < step and not (place not in after and has_ended(place, folder))]
+
+
+def has_ended(place, folder):
+    run, kind, *name, _, _ = Path(place).parts
+    parts = ["summarization", "systems", *name] if kind == "finetune" else [kind, *name]
+    return Path(folder, "results", run, *parts, "training.json").exists()
 
 
 def nothing_partial(folder):

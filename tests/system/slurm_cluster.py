@@ -47,7 +47,7 @@ SlurmdParameters=config_overrides
 GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[16821-16822] CPUs=1 RealMemory=30000
-NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port=16823 CPUs=1 RealMemory=30000 Gres=gpu:2
+NodeName=n3 NodeHostname={host} NodeAddr=127.0.0.1 Port=16823 CPUs=2 RealMemory=30000 Gres=gpu:2
 PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=1440 State=UP
 PartitionName=gpu Nodes=n3 MaxTime=1440 State=UP
 """
@@ -55,7 +55,7 @@ GPUS = "NodeName=n3 Name=gpu File=/dev/null,/dev/zero\n"
 
 
 class Cluster:
-    """Nodes n1 and n2 in the partition cpu, n3 with two GPUs in the partition gpu; as a context, it is up."""
+    """Nodes n1 and n2 of one processor in the partition cpu, n3 of two, with a GPU each, in the partition gpu; as a context, it is up."""
 
     def __init__(self, folder):
         self.folder, self.daemons = folder, {}

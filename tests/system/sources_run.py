@@ -1,8 +1,10 @@
-"""A finished run of the smoke preset, and of more: a source, a training or a system of each kind that the preset lacks."""
+"""Runs of the smoke preset, and of more: a source, a training or a system of each kind that the preset lacks."""
 
 import hashlib
 import json
+import time
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -17,7 +19,9 @@ SYSTEMS = {
     "adapted": {"kind": "finetune", "model": "llama", "prompt": "chat", "training": {"lora": LORA, "max_length": 256}},
     "calibrated": HALF,
 }
+LONGER = {"num_train_epochs": 10}  # some seconds, so that kills meet trainings
 TARGETS = ["all", "submission"]
+RUN = Path("results") / "reruns"
 CONFIG = ["--configfile", "presets/smoke.yaml", "more.yaml"]
 
 
@@ -26,10 +30,11 @@ def more(checksum):
     hub = {"title": "sentences of a hub", "source": "hub", "repository": "org/sentences", "revision": "main", "files": ["data/*"]}
     wheel = {"title": "articles of a wheel", "source": "wheel", "package": "kargah-pairs", "version": "1.0", "sha256": checksum}
     wheel |= {"member": "pairs/pairs.jsonl", "convert": "xsum", "split": {"train": 0.6, "validation": 0.2, "test": 0.2}}
-    pairs = {"columns": {"id": "id", "article": "document", "reference": "summary"}, "systems": SYSTEMS}
+    pairs = {"columns": {"id": "id", "article": "document", "reference": "summary"}, "systems": SYSTEMS, "training": LONGER}
     return {
-        "run": "reruns",
+        "run": RUN.name,
         "datasets": {"conll2003": hub | {"path": None, "gated": False}, "cnn_dailymail": wheel | {"path": None}},
+        "ner": {"training": LONGER},
         "summarization": pairs,
     }
 
@@ -53,25 +58,34 @@ def make_wheel(folder):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def finished_run(folder, snakemake=snakemake):
-    """A copy of the project in `folder`, in which presets/smoke.yaml with more.yaml has run; reads/ says what its processes opened.
-
-    snakemake  how it is run, as runs.snakemake does
-    """
+@contextmanager
+def sources(folder):
+    """A copy of the project in `folder` with more.yaml, while the sources that it names are there; variables that lead to them."""
     copy_of_project(folder)
-    (folder / "reads").mkdir()
     (folder / "more.yaml").write_text(yaml.safe_dump(more(make_wheel(folder / "wheels"))))
     sentences = ROOT / "tests" / "data" / "ner_en"
     files = {path.relative_to(sentences).as_posix(): path.read_bytes() for path in sentences.rglob("*") if path.is_file()}
     hub = Hub()
     hub.members.add(TOKEN)
     hub.add("datasets", "org/sentences", files)
-    index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")}
-    reading = {"PYTHONPATH": str(Path(__file__).parent / "reading"), "KARGAH_READS": str(folder / "reads")}
     try:
-        options = [*CORES, "--show-failed-logs", *CONFIG]
-        run = snakemake(folder, *options, "--", *TARGETS, timeout=2400, **index, **reading, **hub.environment(folder / "home"))
+        yield {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder / "wheels")} | hub.environment(folder / "home")
     finally:
         hub.close()
+
+
+def finished_run(folder, snakemake=snakemake):
+    """A copy of the project in `folder`, in which presets/smoke.yaml with more.yaml has run.
+
+    reads/ says what its processes opened, and seconds.txt how long it took.
+
+    snakemake  how it is run, as runs.snakemake does
+    """
+    with sources(folder) as variables:
+        (folder / "reads").mkdir()
+        reading = {"PYTHONPATH": str(Path(__file__).parent / "reading"), "KARGAH_READS": str(folder / "reads")}
+        start = time.monotonic()
+        run = snakemake(folder, *CORES, "--show-failed-logs", *CONFIG, "--", *TARGETS, timeout=2400, **reading, **variables)
     assert run.returncode == 0, run.stdout[-6000:]
+    (folder / "seconds.txt").write_text(f"{time.monotonic() - start:.0f}\n")
     return folder

@@ -1,30 +1,35 @@
-"""Two clean runs on one machine: the same data, weights, summaries, scores, tables and reports, byte for byte; on whatever disk."""
+"""Two clean runs on one machine: the same data, weights, summaries, scores, tables and reports, byte for byte; under conda and not."""
 
+import json
 import shutil
 import subprocess
-from pathlib import Path
 
-from runs import CORES, planned, snakemake
+from conda_run import snakemake_with_conda
+from runs import CORES, planned
 from same_files import different, is_timed, of_run
-from sources_run import CONFIG, TARGETS
+from sources_run import CONFIG, RUN, TARGETS
 
-RUN = Path("results") / "reruns"
+INSTALLED = "environment.json"  # lists the packages of the environment, of which conda's holds fewer
 PAGES = [RUN / "report" / f"report.{language}.{format}" for language in ("en", "fa") for format in ("md", "html")]
 
 
-def test_two_runs_make_the_same_files(finished, again):
+def test_two_runs_make_the_same_files(finished, again, record_property):
     made = of_run(finished / RUN)
     assert made == of_run(again / RUN)
     assert {"ner/metrics.json", "ner/model/model.safetensors", "summarization/comparison.csv", "report/figures/scores.en.svg"} <= set(made)
-    assert different(finished / RUN, again / RUN) == []
+    assert different(finished / RUN, again / RUN) == [INSTALLED]
+    here, there = (json.loads((place / RUN / INSTALLED).read_text()) for place in (again, finished))
+    assert here["packages"].items() < there["packages"].items()
+    assert there["packages"].keys() - here["packages"].keys() == {"snakemake"}
+    record_property("found", f"{len(made)} files, the same but for timings and for the list of what is installed")
 
 
 def test_with_the_timings_of_the_other_a_run_makes_its_report(finished, again):
-    for path in filter(is_timed, of_run(finished / RUN)):
+    for path in [*filter(is_timed, of_run(finished / RUN)), INSTALLED]:
         shutil.copy(finished / RUN / path, again / RUN / path)
     for place in ("benchmarks", "logs"):
         shutil.copytree(finished / place, again / place, dirs_exist_ok=True, copy_function=shutil.copy)  # older ones would run all again
-    run = snakemake(again, *CORES, *CONFIG, "--forcerun", "report", "--", *TARGETS)
+    run = snakemake_with_conda(again, *CORES, *CONFIG, "--forcerun", "report", "--", *TARGETS)
     assert run.returncode == 0, run.stdout[-3000:]
     assert planned(run.stdout) == {"report": 1, "submission": 1, "all": 1}
     assert [page.name for page in PAGES if (finished / page).read_bytes() != (again / page).read_bytes()] == []
@@ -44,9 +49,9 @@ def test_the_report_of_a_finished_run_survives_without_its_models(again):
     assert "error: RUN: found 'none'; expected a finished run in results/" in refused.stderr
     subprocess.run(["make", "clean-models", "RUN=reruns"], cwd=again, check=True)
     assert not list((again / RUN).rglob("*.safetensors"))
-    run = snakemake(again, "-n", *CONFIG, "--", *TARGETS)
+    run = snakemake_with_conda(again, "-n", *CONFIG, "--", *TARGETS)
     assert "Nothing to be done" in run.stdout, run.stdout[-2000:]
     assert pages == {page: (again / page).read_bytes() for page in PAGES}
     (again / "name.yaml").write_text("student_name: Another\n")
-    run = snakemake(again, "-n", "--quiet", "rules", *CONFIG, "name.yaml", "--", *TARGETS)
+    run = snakemake_with_conda(again, "-n", "--quiet", "rules", *CONFIG, "name.yaml", "--", *TARGETS)
     assert planned(run.stdout) == {"record_config": 1, "report": 1, "submission": 1, "all": 1}

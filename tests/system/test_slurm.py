@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kills import started
+from kills import ended, started
 from runs import copy_of_project, planned, snakemake
 from slurm_cluster import Cluster, wait_until
 
@@ -17,7 +17,7 @@ HERE += ("lead.py", "text_statistics.py", "compare_systems.py", "report.py")
 ON_GPU = ("ner_train.py", "ner_evaluate.py", "finetune.py", "generate.py", "score.py", "qualities.py")
 TUNED = "results/smoke/summarization/systems/smollm2_tuned"
 
-# nodes of one processor each: jobs of one thread, of which some wait in the cluster's queue; and not the time between two looks at it
+# nodes of one or two processors: jobs of one thread, of which some wait in the cluster's queue; and not the time between two looks at it
 OPTIONS = ("--jobs", "10", "--max-threads", "1", "--configfile", "presets/smoke.yaml")
 SLURM = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3", *OPTIONS)
 
@@ -128,14 +128,6 @@ def test_jobs_of_a_node_that_dies_run_on_another(cluster, copy):
     jobs = [job for job in cluster.jobs() if job["rule"].startswith("rule_ner_predict")][-3:]
     assert sorted((job["state"], job["node"]) for job in jobs) == [("COMPLETED", "n2"), ("COMPLETED", "n2"), ("NODE_FAIL", "n1")]
     assert all((folder / path).exists() for path in sentences)
-
-
-def ended(run, folder, code):
-    """What a run that was started in a folder wrote until its end, with this exit code."""
-    found = run.wait(1200)
-    output = (folder / "output.txt").read_text()
-    assert found == code, output[-6000:]
-    return output
 
 
 def ids_of(predictions):
