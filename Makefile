@@ -47,7 +47,7 @@ $(AXE): tests/system/package-lock.json
 # the first of the whole runs, in this order; then whatever else there is
 FIRST := $(addprefix tests/system/test_,demo.py report_in_browser.py conda.py determinism.py reads.py reruns.py slurm.py kills.py hub.py)
 test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike, a run under conda, Slurm (as root)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest -rs $(FIRST) $(filter-out $(FIRST),$(wildcard tests/system/test_*.py))
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest -rs --no-fold-skipped $(FIRST) $(filter-out $(FIRST),$(wildcard tests/system/test_*.py))
 
 SOAKED := $(addprefix tests/system/test_,conda.py determinism.py slurm.py hub.py reads.py reruns.py kills.py) tests/unit/test_bad_input.py tests/soak
 soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under conda, with the study (docs/reliability.md)

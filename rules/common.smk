@@ -429,10 +429,13 @@ def run_needs():
             }
             for name in names
         ],
-        "disk": {
-            "assets": sum(model_gigabytes(name) for name in names if name in config["models"]),
-            "results": made,
-            "work": checkpoint_gigabytes(),
+        "disk": {  # of a whole run; `there` are folders whose content is a part of it
+            "assets": {
+                "gigabytes": sum(model_gigabytes(name) for name in names if name in config["models"]),
+                "there": [asset(asset_kind(name), name) for name in names],
+            },
+            "results": {"gigabytes": made, "there": [f"results/{config['run']}"]},
+            "work": {"gigabytes": checkpoint_gigabytes(), "there": []},
         },
         "folders": ["assets", f"results/{config['run']}", f"logs/{config['run']}", f"benchmarks/{config['run']}", f"work/{config['run']}"],
         "memory": {"what": most, "mb": memory[most]},

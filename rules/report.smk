@@ -108,6 +108,7 @@ rule submission:
         tagged=expand("<results>/{variant}/{file}.json", variant=["ner", *ner_variants()], file=["audit", "sentences"]),
         data=[file for name in systems.used_assets(config) for file in local_files_of(name)],
         project=files_under(*WORKFLOW),
+        checked=rules.preflight.output,  # so that this target, too, begins with it
     output:
         f"<results>/submission/NLP-CA4-{config['student_id']}.zip",
     log:

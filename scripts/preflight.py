@@ -60,7 +60,7 @@ def main(argv=None):
     checks = [
         *check_precisions(args.needs, machine, elsewhere),
         *([] if elsewhere else check_memory(args.needs, machine)),
-        *check_disk(args.needs, {folder: shutil.disk_usage(existing(folder)).free for folder in args.needs["disk"]}),
+        *check_disk(args.needs, {folder: disk(folder, need["there"]) for folder, need in args.needs["disk"].items()}),
         *check_writable(args.needs["folders"]),
         *check_versions(dict(PIN.findall(args.lock.read_text(encoding="utf-8"))), installed()),
         *check_access(args.needs["assets"]),
@@ -141,6 +141,13 @@ def existing(folder):
     """The folder, or the nearest one above it that is there."""
     folder = Path(folder).resolve()
     return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def disk(folder, there):
+    """(number of the disk on which a folder lies, bytes free there, bytes of what is there of the run already)."""
+    place = existing(folder)
+    files = [path for part in there for path in Path(part).rglob("*") if path.is_file()]
+    return place.stat().st_dev, shutil.disk_usage(place).free, sum(path.stat().st_size for path in files)
 
 
 def check_writable(folders):

@@ -53,6 +53,7 @@ FILES = """
 
 `submission` is left out, since the archive holds the project's files: it runs after an edit of any of them.
 Files in one row are edited together, and each is among the reasons that Snakemake gives for each rule that reads it.
+The run has no job of {absent}: an edit of what only these read is nothing to it.
 """
 FOLDERS = """
 ## Assets and models
@@ -68,8 +69,9 @@ NOTHING = """
 CONDA = """
 ## Env files
 
-Under `--use-conda`, and only there, an edited env file runs again what runs in it, by Snakemake's own rule.
-That is why a run under conda has a `run` of its own.
+Under `--use-conda`, and only there, an edited env file runs again what runs in it, by Snakemake's own rule, and what follows from that.
+That is why a run under conda has a `run` of its own. The rules are those that name the file; `tests/system/test_conda.py` edits both in
+a finished run under conda.
 """
 
 
@@ -104,7 +106,20 @@ class Tables:
         self.every = Counter(job.rule for job in self.every_job if job.rule != "all")
 
     def page(self):
-        parts = [HEAD, KEYS, self.keys(), FILES, self.files(), FOLDERS, self.made(), NOTHING, self.nothing(), CONDA, self.envs()]
+        absent = ", ".join(f"`{rule}`" for rule in self.order if rule not in self.every)
+        parts = [
+            HEAD,
+            KEYS,
+            self.keys(),
+            FILES.format(absent=absent),
+            self.files(),
+            FOLDERS,
+            self.made(),
+            NOTHING,
+            self.nothing(),
+            CONDA,
+            self.envs(),
+        ]
         return "".join(parts)
 
     # -------------------------------------------------------------- sections

@@ -1,8 +1,8 @@
 """Import this before torch, transformers or datasets: the hub is switched off, caches stay quiet, tokenizers do not fork.
 
-Only the fetch scripts touch a network; every other script imports this module first. Two settings make the imports that follow a fifth
-shorter: nothing here is compiled, and without that switch bitsandbytes loads torch's compiler; and the garbage collector, which
-finds nothing to collect in millions of new objects of modules, looks less often.
+Only fetch.py and preflight.py touch a network; every other script that loads these imports this module first. Two settings make the
+imports that follow a fifth shorter: nothing here is compiled, and without that switch bitsandbytes loads torch's compiler; and the garbage
+collector, which finds nothing to collect in millions of new objects of modules, looks less often until `lib.program` begins.
 """
 
 import gc

@@ -53,13 +53,19 @@ def check_memory(needs, machine):
         yield Check("GPU memory", OK if fits else FAILED, text if fits else f"{text}; choose a smaller model or a larger GPU")
 
 
-def check_disk(needs, free):
-    """free: {"assets": bytes, "results": bytes} of the disks on which these folders lie."""
-    for folder, gigabytes in needs["disk"].items():
-        found = free[folder] / 1e9
-        text = f"{gigabytes:.1f} GB to be written to {folder}, {found:.1f} free"
-        fits = gigabytes <= found
-        yield Check(f"disk: {folder}", OK if fits else FAILED, text if fits else f"{text}; free some, or link {folder} to a larger disk")
+def check_disk(needs, disks):
+    """A line for each disk, since folders may share one.
+
+    needs  {"disk": {folder: {"gigabytes"}}}, of a whole run
+    disks  {folder: (number of the disk on which it lies, bytes free there, bytes of the run that are in it already)}
+    """
+    for disk in dict.fromkeys(number for number, _, _ in disks.values()):
+        sharing = [folder for folder, (number, _, _) in disks.items() if number == disk]
+        asked = sum(max(0, needs["disk"][folder]["gigabytes"] - disks[folder][2] / 1e9) for folder in sharing)
+        found, names = disks[sharing[0]][1] / 1e9, ", ".join(sharing)
+        text = f"{asked:.1f} GB to be written to {names}, {found:.1f} free"
+        fits = asked <= found
+        yield Check(f"disk: {names}", OK if fits else FAILED, text if fits else f"{text}; free some, or link a folder to a larger disk")
 
 
 def check_precisions(needs, machine, elsewhere):

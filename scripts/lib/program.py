@@ -6,6 +6,7 @@ The log goes to stderr (the rules send it to the rule's log file), progress goes
 import argparse
 import errno
 import functools
+import gc
 import json
 import os
 import select
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 START = time.monotonic()
+COLLECTING = (700, 10, 10)  # Python's own, which lib.offline has raised for the imports
 
 
 class InputError(Exception):
@@ -32,6 +34,7 @@ def program(main):
     def wrapped(argv=None):
         if snakemake := os.environ.get("KARGAH_SNAKEMAKE"):
             end_with(int(snakemake))
+        gc.set_threshold(*COLLECTING)
         try:
             return main(argv)
         except InputError as error:

@@ -1,5 +1,6 @@
 """Runs of Snakemake that a test looks in on while they last: killed while a training is at work, and started again."""
 
+import fcntl
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from lib.checkpoints import LOCK, folder_digest
 from runs import TOKEN, environment
 
 WAYS = ("kill all", "kill Snakemake", "ask all to stop")
@@ -53,27 +55,33 @@ def kill(folder, options, how, moment, patience=0, **variables):
         with suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL if how == "kill all" else signal.SIGTERM)
     run.wait(300)
+    wait_for_orphans(folder)
     return checkpoints(folder)
 
 
 def checkpoints(folder):
-    """{folder of a training under work/: the step of its newest checkpoint}."""
+    """{folder of a training under work/: the step of its newest whole checkpoint}."""
     found = {}
-    for path in (folder / "work").rglob("step-*"):
-        place = path.parent.relative_to(folder / "work").as_posix()
-        found[place] = max(found.get(place, 0), int(path.name.split("-")[1]))
+    for place, names, _ in os.walk(folder / "work"):  # which does not mind what disappears meanwhile
+        for name in names:
+            with suppress(OSError):
+                if name.startswith("step-") and name.endswith(f"-{folder_digest(Path(place, name))}"):
+                    training = Path(place).relative_to(folder / "work").as_posix()
+                    found[training] = max(found.get(training, 0), int(name.split("-")[1]))
     return found
 
 
-def lost(before, after, folder):
-    """The checkpoints that are gone, or of an earlier step than before, although their training has not ended."""
-    return [place for place, step in before.items() if after.get(place, 0) < step and not (place not in after and has_ended(place, folder))]
+def lost(before, after):
+    """The trainings that fell back to an earlier step; one without a checkpoint has ended, or its end was cut off."""
+    return [training for training, step in after.items() if step < before.get(training, 0)]
 
 
-def has_ended(place, folder):
-    run, kind, *name, _, _ = Path(place).parts
-    parts = ["summarization", "systems", *name] if kind == "finetune" else [kind, *name]
-    return Path(folder, "results", run, *parts, "training.json").exists()
+def wait_for_orphans(folder):
+    """Trainings that outlived their Snakemake are told to stop, and hold the lock of their work folder until then."""
+    for place, _, names in os.walk(folder / "work"):
+        if LOCK in names:
+            with suppress(FileNotFoundError), open(Path(place, LOCK), "rb+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def nothing_partial(folder):

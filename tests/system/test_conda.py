@@ -8,15 +8,18 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 import yaml
 
 from conda_run import environments, snakemake_with_conda
 from lock import CUDA
+from reruns import PAGE
 from runs import CORES, ROOT, planned, snakemake
 from sources_run import CONFIG, RUN, TARGETS
 
 SYSTEMS = f"{RUN}/summarization/systems"
 BY_HAND = ["compare", f"{SYSTEMS}/smollm2_tuned/validation_loss.json"]  # what no other rule asks for here
+ENVS = re.findall(r"^\| `(envs/\w+\.yaml)` \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.M)
 SHARDED = f"{SYSTEMS}/smollm2_base/predictions.jsonl"
 
 
@@ -73,6 +76,22 @@ def rules_in_environments(said):
 def test_a_second_run_has_nothing_to_do(again):
     run = snakemake_with_conda(again, "-n", *CONFIG, "--", *TARGETS)
     assert "Nothing to be done" in run.stdout, run.stdout[-2000:]
+
+
+@pytest.mark.parametrize(("env", "rules"), ENVS, ids=lambda value: str(value).split()[0])
+def test_an_edited_env_file_runs_again_what_runs_in_it(again, env, rules):
+    path, text = again / env, (again / env).read_text()
+    everything = planned(snakemake_with_conda(again, "-n", "-F", "--quiet", "rules", *CONFIG, "--", *TARGETS).stdout)
+    path.write_text(f"{text}# edited\n")
+    try:
+        run = snakemake_with_conda(again, "-n", "--quiet", "rules", *CONFIG, "--", *TARGETS)
+    finally:
+        path.write_text(text)
+    assert run.returncode == 0, run.stdout[-3000:]
+    found, owners = planned(run.stdout), set(re.findall(r"`(\w+)`", rules)) & set(everything)
+    assert {rule: found.get(rule) for rule in owners} == {rule: everything[rule] for rule in owners}
+    if env == "envs/report.yaml":
+        assert set(found) == owners | {"all"}, "nothing follows from tables and pages"
 
 
 def test_what_was_fetched_in_an_environment_serves_a_run_without(again):

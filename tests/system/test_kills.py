@@ -7,6 +7,7 @@ import json
 import random
 
 from kills import WAYS, ended, kill, lost, nothing_partial, seed_of_kills, started
+from lib.manifest import files_of
 from runs import CORES
 from same_files import different, of_run
 from sources_run import CONFIG, RUN, TARGETS, sources
@@ -28,7 +29,7 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(finished
             left = kill(tmp_path, [*OPTIONS, *EVERY_STEP], how, moment, seconds if of_a_training else 0, **variables)
             said = ", ".join(f"{place} step {step}" for place, step in sorted(left.items()))
             print(f"{number}: {how} after {moment:.2f} s; checkpoints: {said or 'none'}")
-            assert lost(before, left, tmp_path) == []
+            assert lost(before, left) == []
             before = left
             resumed += bool(left)
         ended(started(tmp_path, [*OPTIONS, *EVERY_STEP], **variables), tmp_path)
@@ -49,5 +50,7 @@ def steps(log):
 
 def fetched(project):
     """{path: content} of the files in the folders of assets."""
-    files = [path for folder in project.glob("assets/[!.]*/*/") for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(project): path.read_bytes() for path in files}
+    folders = project.glob("assets/[!.]*/*/")
+    return {
+        (folder.relative_to(project) / file).as_posix(): (folder / file).read_bytes() for folder in folders for file in files_of(folder)
+    }

@@ -600,7 +600,9 @@ RESOURCES = [
     Case("prompts without room for an article", generated(max_prompt_tokens=10), "max_prompt_tokens", "10"),
     Case("windows longer than the encoder's", tagger(max_length=4096), "ner.max_length", "4096"),
     Case("more memory than there is", asked(memory={"what": "tuning x", "mb": 99_000}), "memory: tuning x", "99.0 GB", small_machine),
-    Case("more disk than there is", asked(disk={"assets": 9e9, "results": 1.0}), "disk: assets", "9000000000.0 GB", small_machine),
+    Case(
+        "more disk than there is", asked(disk={"assets": {"gigabytes": 9e9, "there": []}}), "disk: assets", "9000000000.0 GB", small_machine
+    ),
     Case("a share that the model cannot lose", pruned(amount=0.99, amount_of="model"), "amount 0.99 of the model", "are prunable"),
 ]
 

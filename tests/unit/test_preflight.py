@@ -15,7 +15,7 @@ CPU = Machine("a processor", 16_000_000_000, None, "fp32", 1e11, 1e10)
 T4 = Machine("Tesla T4", 16_000_000_000, 15_000_000_000, "fp16", 2e13, 2e11)
 NEEDS = {
     "assets": [],
-    "disk": {"assets": 1.0, "results": 2.0},
+    "disk": {"assets": {"gigabytes": 1.0, "there": []}, "results": {"gigabytes": 2.0, "there": []}},
     "folders": ["assets", "results/x"],
     "memory": {"what": "fine-tuning smollm2_tuned", "mb": 15_600},
     "trained_gigabytes": 0.8,
@@ -41,9 +41,24 @@ def test_the_full_preset_fits_a_card_of_16_gb():
 
 
 def test_a_disk_that_is_too_small_is_named():
-    checks = list(check_disk(NEEDS, {"assets": 2_000_000_000, "results": 1_000_000_000}))
+    checks = list(check_disk(NEEDS, {"assets": (1, 2_000_000_000, 0), "results": (2, 1_000_000_000, 0)}))
     assert statuses(checks) == {"disk: assets": OK, "disk: results": FAILED}
-    assert "2.0 GB to be written to results, 1.0 free; free some, or link results" in checks[1].text
+    assert "2.0 GB to be written to results, 1.0 free; free some, or link a folder" in checks[1].text
+
+
+def test_folders_on_one_disk_have_to_fit_together():
+    disks = {"assets": (1, 2_500_000_000, 0), "results": (1, 2_500_000_000, 0)}
+    assert statuses(check_disk(NEEDS, disks)) == {"disk: assets, results": FAILED}
+
+
+def test_what_a_run_has_made_needs_no_room_again(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "weights").write_bytes(b"0" * 1000)
+    number, free, there = preflight.disk(tmp_path / "results", [tmp_path / "model"])
+    assert (number, there) == (tmp_path.stat().st_dev, 1000)
+    assert free > 0
+    disks = {"assets": (1, 1_000_000, 1_000_000_000), "results": (1, 1_000_000, 2_000_000_000)}
+    assert statuses(check_disk(NEEDS, disks)) == {"disk: assets, results": OK}
 
 
 @pytest.mark.parametrize(

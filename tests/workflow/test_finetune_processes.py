@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -65,7 +66,8 @@ IN_PARTS = {"per_device_train_batch_size": 8, "num_train_epochs": 2}  # each pro
 @pytest.mark.parametrize("changes", [IN_PARTS, {"packing": True, "lora": LORA}], ids=["weights in parts", "packed adapters"])
 def test_two_processes_train_as_one_and_keep_the_zeros(pruned, tmp_path, changes):
     outs = {number: tmp_path / str(number) for number in (1, 2)}
-    finetune.main(prepared(pruned, outs[1], 1, **changes))
+    with mock.patch.dict(os.environ):  # in which it names the one GPU that it uses
+        finetune.main(prepared(pruned, outs[1], 1, **changes))
     run = train(pruned, outs[2], 2, **changes)
     assert run.returncode == 0, run.stderr[-4000:]
     assert "Traceback" not in run.stderr

@@ -1,10 +1,12 @@
 """Dry runs: what every preset plans, what is refused before any job starts; and the house style."""
 
+import os
 import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import yaml
@@ -165,8 +167,10 @@ def test_a_quoted_student_id_keeps_its_zero(project):
     run = snakemake(project, "-n", "--configfile", "presets/smoke.yaml", "--config", "student_id=!!str 0123", "--", "submission")
     assert run.returncode == 0, run.stdout[-2000:]
     assert "NLP-CA4-0123.zip" in run.stdout
+    assert planned(run.stdout)["preflight"] == 1, "before this target, too"
 
 
+ONLINE = ("fetch.py", "preflight.py")  # these talk to the hub
 SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 
 
@@ -174,12 +178,22 @@ SCRIPTS = sorted(path.name for path in (ROOT / "scripts").glob("*.py"))
 def test_every_script_says_how_it_is_started_by_hand(script, monkeypatch, capsys):
     """In this process, which imports what they share only once."""
     monkeypatch.setattr(sys, "argv", [f"scripts/{script}", "--help"])
-    with pytest.raises(SystemExit) as ended:
+    with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
         runpy.run_path(str(ROOT / "scripts" / script), run_name="__main__")
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert f"python scripts/{script}" in shown
     assert "writes" in shown
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_script_that_loads_models_or_data_sets_is_offline_first(script):
+    ours = files_of_script(ROOT / "scripts" / script)
+    loads = any(
+        re.search(r"^\s*(?:from|import) (?:torch|transformers|datasets)\b", path.read_text(encoding="utf-8"), re.M) for path in ours
+    )
+    offline = "\nimport lib.offline  # noqa: F401\n" in (ROOT / "scripts" / script).read_text(encoding="utf-8")
+    assert offline or not loads or script in ONLINE
 
 
 def test_house_style():
