@@ -36,6 +36,15 @@ def test_every_preset_plans_the_whole_chain(project, preset):
     assert (jobs["finetune"], jobs["prune"], jobs["generate"], jobs["score"]) == expected
 
 
+def test_prefetch_fetches_all_that_the_run_needs_and_nothing_else(project):
+    plans = {}
+    for targets in ([], ["--", "prefetch"]):
+        run = snakemake(project, "-n", "--quiet", "rules", "--configfile", "presets/smoke.yaml", *targets)
+        assert run.returncode == 0, run.stdout[-3000:]
+        plans[len(targets)] = planned(run.stdout)
+    assert plans[2] == {"preflight": 1, "fetch": plans[0]["fetch"], "prefetch": 1}
+
+
 def test_the_study_of_taggers_adds_to_any_preset(project):
     run = snakemake(project, "-n", "--quiet", "rules", "--configfile", "presets/demo.yaml", "presets/ner_study.yaml")
     assert run.returncode == 0, run.stdout[-3000:]
