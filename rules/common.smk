@@ -419,12 +419,13 @@ def run_needs():
     made = sum(model_gigabytes(root_model(name)) for name in SYSTEMS if makes_model(name))
     made += sum(model_gigabytes(own["backbone"]) for own in taggers.values())
     names = systems.used_assets(config)
+    fetched = {name: asset(asset_kind(name), name) for name in names}
     return {
         "assets": [
             {
                 "key": f"{asset_kind(name)}.{name}",
                 "kind": asset_kind(name),
-                "folder": asset(asset_kind(name), name),
+                "folder": fetched[name],
                 "entry": public_entry(name),
             }
             for name in names
@@ -432,7 +433,7 @@ def run_needs():
         "disk": {  # of a whole run; `there` are folders whose content is a part of it
             "assets": {
                 "gigabytes": sum(model_gigabytes(name) for name in names if name in config["models"]),
-                "there": [asset(asset_kind(name), name) for name in names],
+                "there": list(fetched.values()),
             },
             "results": {"gigabytes": made, "there": [f"results/{config['run']}"]},
             "work": {"gigabytes": checkpoint_gigabytes(), "there": []},

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kills import ended, started
+from kills import checkpoints, ended, started
 from runs import copy_of_project, planned, snakemake
 from slurm_cluster import Cluster, wait_until
 
@@ -92,7 +92,7 @@ def test_a_cancelled_training_is_reported_and_goes_on_from_its_checkpoint(cluste
     profile.write_text(profile.read_text().replace("finetune: *gpu", "finetune: {<<: *gpu, checkpoint_minutes: 0}"))
     command = (*SLURM, "--", f"{TUNED}/training.json", sentences)
     first = started(folder, ["--retries", "0", *command], PYTHONPATH=str(ON_NODES), KARGAH_SLOW="finetune.py:0.5")
-    wait_until(lambda: list((folder / "work").rglob("step-*")), "no checkpoint", 300)
+    wait_until(lambda: checkpoints(folder), "no checkpoint", 300)
     job = running(cluster, "rule_finetune")
     subprocess.run(["scancel", job["id"]], check=True)
     output = ended(first, folder, 1)

@@ -89,8 +89,11 @@ def test_two_processes_train_as_one(data, tmp_path):
 
 
 def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
-    with pytest.raises(SystemExit, match="^error: 3 processes cannot share batches of 8, accumulated 1 times; expected a number of them "):
+    with pytest.raises(SystemExit) as ended:
         ner_train.main(command_line(data, tmp_path, 3))
+    assert ended.value.code == (
+        "error: 3 processes cannot share batches of 8, accumulated 1 times; expected a number of them that divides a batch; choose another"
+    )
     assert not list(tmp_path.iterdir())
 
 
