@@ -1,7 +1,4 @@
-"""Training a tagger in two processes: the same result as in one; and they stop together.
-
-Word from the workers, about memory or wrong input, is tried in test_finetune_processes.py.
-"""
+"""Training in two processes: the same result as in one, and word from the workers."""
 
 import json
 import os
@@ -19,7 +16,7 @@ from safetensors.numpy import load_file
 import ner_clean
 import ner_train
 from lib.records import read_json, read_jsonl
-from runs import ROOT
+from runs import ROOT, worker_out_of_memory
 from tagged import ENGLISH, PERSIAN, TAGS_EN, TAGS_FA, clean_arguments, make_backbone, write_dataset
 
 TRAINING = {
@@ -61,9 +58,9 @@ def command_line(data, out, processes, training=TRAINING, **flags):
     return list(map(str, line))
 
 
-def started(log, *arguments, **variables):
+def started(log, arguments, **variables):
     """ner_train.py, as the rule starts it, with both outputs in the file `log`."""
-    command = [sys.executable, "scripts/ner_train.py", *command_line(*arguments)]
+    command = [sys.executable, "scripts/ner_train.py", *arguments]
     with open(log, "w") as output:
         return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"} | variables, stdout=output, stderr=output)
 
@@ -73,7 +70,7 @@ def test_two_processes_train_as_one(data, tmp_path):
     with mock.patch.dict(os.environ):  # in which it names the one GPU that it uses
         ner_train.main(command_line(data, outs[1], 1))
     log = tmp_path / "log"
-    assert started(log, data, outs[2], 2).wait(600) == 0, log.read_text()[-4000:]
+    assert started(log, command_line(data, outs[2], 2)).wait(600) == 0, log.read_text()[-4000:]
     assert "Traceback" not in log.read_text()
     one, two = (load_file(out / "model" / "model.safetensors") for out in outs.values())
     for name, weights in one.items():
@@ -88,6 +85,14 @@ def test_two_processes_train_as_one(data, tmp_path):
     assert summaries[0]["effective_batch"] == 8
 
 
+def test_what_workers_find_wrong_is_one_line(data, tmp_path):
+    log, out = tmp_path / "log", tmp_path / "out"
+    assert started(log, command_line(data, out, 2, **{"max-length": 4096})).wait(600) == 1
+    assert log.read_text().strip().splitlines()[-1].startswith("error: ner.max_length: 4096; expected at most 512")
+    assert "Traceback" not in log.read_text()
+    assert not list(out.iterdir())
+
+
 def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
     with pytest.raises(SystemExit) as ended:
         ner_train.main(command_line(data, tmp_path, 3))
@@ -97,11 +102,22 @@ def test_processes_that_cannot_share_a_batch_are_refused(data, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(data, tmp_path):
+    """The worker's own step raises the error, so a module on its path does it."""
+    (tmp_path / "sitecustomize.py").write_text(worker_out_of_memory(2))
+    log = tmp_path / "log"
+    assert started(log, command_line(data, tmp_path / "out", 2), PYTHONPATH=str(tmp_path)).wait(600) == 0, log.read_text()[-4000:]
+    assert "out of memory with 8 in a batch; starting again with 4, accumulated 2 times" in log.read_text()
+    summary = read_json(tmp_path / "out" / "training.json")
+    assert (summary["out_of_memory"], summary["batch_size"], summary["gradient_accumulation_steps"]) == ([8], 4, 2)
+    assert (summary["effective_batch"], summary["steps"], summary["processes"]) == (8, 4, 2)
+
+
 def test_workers_stop_with_whoever_started_them(data, tmp_path):
     log = tmp_path / "log"
     endless = TRAINING | {"num_train_epochs": 1000}
     # workers inherit the variable, so that they can be told from other processes
-    with started(log, data, tmp_path / "out", 2, endless, KARGAH_TEST=str(tmp_path)) as parent:
+    with started(log, command_line(data, tmp_path / "out", 2, endless), KARGAH_TEST=str(tmp_path)) as parent:
         while "training step" not in log.read_text():
             assert parent.poll() is None, log.read_text()[-3000:]
             time.sleep(0.5)
