@@ -7,6 +7,7 @@ import shutil
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from demo_run import ROOT
 
@@ -34,6 +35,10 @@ def axe():
     return AXE.read_text(encoding="utf-8")
 
 
+def loaded(driver):
+    return driver.execute_script("return location.protocol === 'file:' && document.readyState === 'complete'")
+
+
 class Browser:
     def __init__(self):
         options = webdriver.ChromeOptions()
@@ -57,6 +62,7 @@ class Browser:
         self.look(width, scheme, media)
         self.command("Emulation.setScriptExecutionDisabled", value=not script)
         self.driver.get(page.as_uri())
+        WebDriverWait(self.driver, 60, poll_frequency=0.05).until(loaded, message=f"{page}: does not load")  # `get` may come back sooner
         return self
 
     def look(self, width, scheme, media):
