@@ -44,10 +44,17 @@ $(AXE): tests/system/package-lock.json
 	@npm ci --prefix tests/system --silent --no-audit --no-fund
 	@touch $@
 
-# the first of the whole runs, in this order; then whatever else there is
-FIRST := $(addprefix tests/system/test_,demo.py report_in_browser.py conda.py determinism.py reads.py reruns.py slurm.py kills.py hub.py)
+# what shows most comes first; the report in a browser and the hub, each on one core, at the same time
+SYSTEM := -m pytest -rs --no-fold-skipped
+BESIDE := $(addprefix tests/system/test_,report_in_browser.py hub.py)
+FIRST := $(addprefix tests/system/test_,conda.py determinism.py reads.py reruns.py slurm.py kills.py)
+LATER := $(filter-out tests/system/test_demo.py $(BESIDE) $(FIRST),$(wildcard tests/system/test_*.py))
 test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean clone and its report in a browser, real test data, a hub on loopback, 20 kills, reruns, two runs alike, a run under conda, Slurm (as root)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest -rs --no-fold-skipped $(FIRST) $(filter-out $(FIRST),$(wildcard tests/system/test_*.py))
+	@export PATH="$(CURDIR)/.venv/bin:$$PATH"; failed=; \
+	python $(SYSTEM) tests/system/test_demo.py || failed=1; \
+	python $(SYSTEM) -n $(CORES) --dist loadfile $(BESIDE) || failed=1; \
+	python $(SYSTEM) $(FIRST) $(LATER) || failed=1; \
+	test -z "$$failed"
 
 SOAKED := $(addprefix tests/system/test_,conda.py determinism.py slurm.py hub.py reads.py reruns.py kills.py) tests/unit/test_bad_input.py tests/soak
 soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under conda, with the study (docs/reliability.md)
