@@ -10,10 +10,13 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 from lib.checkpoints import LOCK, folder_digest
 from runs import TOKEN, environment
 
-WAYS = ("kill all", "kill Snakemake", "ask all to stop")
+WAYS = ("kill all", "kill Snakemake", "kill the scripts", "ask all to stop", "ask the scripts to stop")
+LETS_JOBS_END = "ask Snakemake to stop"
 
 
 def seed_of_kills():
@@ -38,7 +41,7 @@ def ended(run, folder, code=0, seconds=3600):
 
 
 def kill(folder, options, how, moment, patience=0, **variables):
-    """Run for `moment` seconds and then kill, in one of WAYS; the checkpoints that this left to go on from.
+    """Run for `moment` seconds and then kill, in one of WAYS or by LETS_JOBS_END; the checkpoints that this left to go on from.
 
     With `patience`, the moment is counted from when a training has made a checkpoint, for which it waits as many seconds at most.
     """
@@ -49,14 +52,34 @@ def kill(folder, options, how, moment, patience=0, **variables):
         time.sleep(0.05)
     with suppress(subprocess.TimeoutExpired):
         run.wait(moment)
-    if how == "kill Snakemake":
-        run.kill()  # and its jobs end by themselves
-    else:
-        with suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL if how == "kill all" else signal.SIGTERM)
-    run.wait(300)
+    signal_number = signal.SIGKILL if how.startswith("kill") else signal.SIGTERM
+    with suppress(ProcessLookupError, psutil.NoSuchProcess):
+        if " all" in how:
+            os.killpg(run.pid, signal_number)
+        elif "Snakemake" in how:
+            run.send_signal(signal_number)
+        else:
+            for script in scripts_of(run):
+                script.send_signal(signal_number)
+    run.wait(900)  # without its scripts, or asked to stop, Snakemake ends with the jobs that it has begun
     wait_for_orphans(folder)
     return checkpoints(folder)
+
+
+def scripts_of(run, patience=30):
+    """The processes of scripts that a run of Snakemake has begun, once there are any."""
+    deadline = time.monotonic() + patience
+    while run.poll() is None and time.monotonic() < deadline:
+        with suppress(psutil.NoSuchProcess):
+            found = [child for child in psutil.Process(run.pid).children(recursive=True) if is_script(child)]
+            if found:
+                return found
+        time.sleep(0.05)
+    return []
+
+
+def is_script(process):
+    return any(part.startswith("scripts/") for part in process.cmdline()[1:2])
 
 
 def checkpoints(folder):

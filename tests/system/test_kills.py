@@ -6,13 +6,14 @@ KARGAH_KILLS_SEED=n draws the moments that a run of this test has printed.
 import json
 import random
 
-from kills import WAYS, ended, kill, lost, nothing_partial, seed_of_kills, started
+from kills import LETS_JOBS_END, WAYS, ended, kill, lost, nothing_partial, seed_of_kills, started
 from lib.manifest import files_of
 from runs import CORES
 from same_files import different, of_run
 from sources_run import CONFIG, RUN, TARGETS, sources
 
 KILLS = 20
+EVERY_WAY = (*WAYS, LETS_JOBS_END)
 OPTIONS = [*CORES, "--show-failed-logs", *CONFIG]
 EVERY_STEP = ["--set-resources", "finetune:checkpoint_minutes=0", "ner_train:checkpoint_minutes=0", "--", *TARGETS]
 
@@ -24,7 +25,7 @@ def test_a_run_that_was_killed_again_and_again_ends_as_one_that_was_not(finished
     before = {}
     with sources(tmp_path) as variables:
         for number in range(KILLS):
-            how, of_a_training = draw.choice(WAYS), number % 2
+            how, of_a_training = EVERY_WAY[number // 2 % len(EVERY_WAY)], number % 2
             moment = draw.uniform(0, 1 if of_a_training else 2 * seconds / KILLS)
             left = kill(tmp_path, [*OPTIONS, *EVERY_STEP], how, moment, seconds if of_a_training else 0, **variables)
             said = ", ".join(f"{place} step {step}" for place, step in sorted(left.items()))
