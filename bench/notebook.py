@@ -11,11 +11,12 @@ STAGE    ner_training    a head on XLM-R with transformers' Trainer, scored with
 reads    RUN             config.yaml, the splits, the shots; models from assets/
 writes   FOLDER/made.json (fine_tuning: FOLDER/model as well)     what the stage made, to be compared with Kargah's
 
-Data, models, epochs, batch sizes, rates and lengths are those of the run's config.yaml; all else is as the libraries have it: fp32 and
-random batches padded to their longest for the tagger, SFTConfig's bf16 and gradient checkpointing, the weights' dtype as stored, and no
-setting of the memory allocator. The 4-bit model computes in bf16, as tutorials have it, and no reference is embedded twice on purpose:
-that is how bert_score.score works. On hardware without bf16, which emulates it many times slower, weights and arithmetic
-are fp32, as a student would find out.
+Data, models, epochs, batch sizes, rates, lengths and steps between evaluations are those of the run's config.yaml, but for two that a
+student would not think of: one rate for the tagger's head and its backbone, and a loss that also counts types a data set does not
+annotate. All else is as the libraries have it: fp32 and random batches padded to their longest for the tagger, SFTConfig's bf16 and
+gradient checkpointing, the weights' dtype as stored, and no setting of the memory allocator. The 4-bit model computes in bf16, as
+tutorials have it, and no reference is embedded twice on purpose: that is how bert_score.score works. On hardware without bf16, which
+emulates it many times slower, weights and arithmetic are fp32, as a student would find out.
 """
 
 import argparse
@@ -66,9 +67,14 @@ def main():
     (args.output / "made.json").write_text(json.dumps(made, ensure_ascii=False), encoding="utf-8")
 
 
-def model_folder(config, name):
-    """The folder under assets/ of a model of the run."""
-    return next(path.parent for path in sorted((ROOT / "assets" / name).glob("*/config.json")))
+def model_folder(run, name):
+    """The folder under assets/ of a model of the run, which keeps the folder's record."""
+    files = read_json(run / f"assets/{name}.json")["files"]
+    return next(path.with_suffix("") for path in (ROOT / "assets" / name).glob("*.json") if read_json(path)["files"] == files)
+
+
+def read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def training_arguments(config, training, *more):
@@ -96,7 +102,7 @@ class Tagger(nn.Module):
 
 def ner_training(config, run, output):
     """{"predicted": tags of each test sentence, "sentences": number of sentences trained on, all epochs}."""
-    settings, backbone = config["ner"], model_folder(config, config["ner"]["backbone"])
+    settings, backbone = config["ner"], model_folder(run, config["ner"]["backbone"])
     data = load_dataset("parquet", data_files={split: str(run / f"ner/{split}.parquet") for split in ("train", "validation", "test")})
     labels = sorted({tag for split in data.values() for tags in split["ner_tags"] for tag in tags})
     tokenizer = AutoTokenizer.from_pretrained(backbone)
@@ -157,7 +163,7 @@ def template_of(config, model):
 def summaries(config, run, shots):
     """{"predictions": a text an article, "new_tokens": how many tokens they are}."""
     summarization = config["summarization"]
-    folder, template = model_folder(config, "llama"), template_of(config, "llama")
+    folder, template = model_folder(run, "llama"), template_of(config, "llama")
     data = load_dataset("parquet", data_files={split: str(run / f"summarization/{split}.parquet") for split in ("train", "test")})
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = tokenizer.eos_token
@@ -167,7 +173,8 @@ def summaries(config, run, shots):
     )
     model = AutoModelForCausalLM.from_pretrained(folder, quantization_config=quantization, dtype=DTYPE)
     turns = []
-    for row in data["train"].filter(lambda row: row["id"] in shots):
+    rows = {row["id"]: row for row in data["train"]}
+    for row in (rows[shot] for shot in shots):
         ids = tokenizer(row["article"], truncation=True, max_length=summarization["generation"]["shot_article_tokens"]).input_ids
         turns += [
             *messages(template, tokenizer.decode(ids, skip_special_tokens=True))[1:],
@@ -183,7 +190,7 @@ def summaries(config, run, shots):
         ids = model.generate(**inputs, max_new_tokens=limit, do_sample=False, pad_token_id=tokenizer.pad_token_id)
         new = ids[0, inputs["input_ids"].shape[1] :]
         predictions.append(tokenizer.decode(new, skip_special_tokens=True).strip())
-        new_tokens += len(new)
+        new_tokens += sum(token != tokenizer.eos_token_id for token in new.tolist())
     return {"predictions": predictions, "new_tokens": new_tokens}
 
 
@@ -193,13 +200,13 @@ def zero_shot(config, run, output):
 
 def few_shot(config, run, output):
     record = run / "summarization/systems/llama_few_shot/generation.json"
-    return summaries(config, run, json.loads(record.read_text(encoding="utf-8"))["shots"])
+    return summaries(config, run, read_json(record)["shots"])
 
 
 def fine_tuning(config, run, output):
     """{"pairs": number of pairs trained on, all epochs}; the model lies in `output`."""
     training = config["summarization"]["training"]
-    folder, template = model_folder(config, "smollm2"), template_of(config, "smollm2")
+    folder, template = model_folder(run, "smollm2"), template_of(config, "smollm2")
 
     def pairs(split):
         rows = load_dataset("parquet", data_files=str(run / f"summarization/{split}.parquet"), split="train")
@@ -216,7 +223,8 @@ def fine_tuning(config, run, output):
         args=SFTConfig(
             output_dir=str(output / "sft"),
             bf16=BF16,
-            **training_arguments(config, training, "gradient_accumulation_steps", "lr_scheduler_type"),
+            max_length=training["max_length"],
+            **training_arguments(config, training, "per_device_eval_batch_size", "gradient_accumulation_steps", "lr_scheduler_type"),
         ),
         train_dataset=train,
         eval_dataset=pairs("validation"),
@@ -230,11 +238,11 @@ def fine_tuning(config, run, output):
 def scoring(config, run, output):
     """{"scores": {system: {metric: mean in percent}}, "pairs": number of pairs scored}."""
     scores, pairs = {}, 0
-    encoder, layer = model_folder(config, config["summarization"]["bertscore"]["model"]), config["summarization"]["bertscore"]["layer"]
+    encoder, layer = model_folder(run, config["summarization"]["bertscore"]["model"]), config["summarization"]["bertscore"]["layer"]
     scorer = RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=config["summarization"]["rouge"]["stemmer"])
     for folder in sorted((run / "summarization/systems").iterdir()):
         rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
-        references, predictions = [row["reference"] for row in rows], [row["prediction"] or "." for row in rows]
+        references, predictions = [row["reference"] for row in rows], [row["prediction"] for row in rows]
         found = [scorer.score(*pair) for pair in zip(references, predictions, strict=True)]
         means = {metric: 100 * float(np.mean([score[metric].fmeasure for score in found])) for metric in found[0]}
         f1 = bert_score.score(predictions, references, model_type=str(encoder), num_layers=layer)[2]

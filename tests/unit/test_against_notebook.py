@@ -16,17 +16,53 @@ from lib.records import read_json, read_yaml
 from measuring import ROOT, circumstances, measured, record, sweep
 
 HUNDRED_MB = 100 * 2**20
-TIMES = {"notebook": [8.0, 12.0, 13.0], "kargah": [4.0, 4.0, 4.0]}
+TIMES = {"notebook": [10.0, 14.0, 15.0], "kargah": [4.0, 6.0, 2.0]}  # without two seconds of imports: ratios of 2, 2 and 6.5
+GIB = {"notebook": [1, 3, 2], "kargah": [0.5, 0.6, 0.8]}
+IMPORTS = [{"seconds": 1.0}, {"seconds": 2.0}, {"seconds": 9.0}]
 
 
 def python(code):
     return measured([sys.executable, "-c", code])
 
 
-def test_a_deliberate_slowdown_shows_up():
-    quick, slow = (python(f"import time; time.sleep({seconds})") for seconds in (0, 0.5))
-    assert 0.45 < slow["seconds"] - quick["seconds"] < 1
-    assert ratios({"notebook": [slow], "kargah": [quick]})[0] > 2
+@pytest.fixture
+def stage(tmp_path, monkeypatch):
+    """stage(seconds) compares two ways of writing a file, which take so many seconds in each turn: ({way: seconds measured}, the order)."""
+    target = tmp_path / STAGES["scoring"].target
+    target.parent.mkdir(parents=True)
+    target.write_text("{}")
+    (tmp_path / "made.json").write_text('{"pairs": 5}')
+    monkeypatch.setitem(against_notebook.QUALITIES, "scoring", lambda run, output: None)
+
+    def compared(seconds, writes=True):
+        order, left = [], {way: list(times) for way, times in seconds.items()}
+
+        def command_of(way, *_):
+            order.append(way)
+            writing = f"os.replace({str(target)!r} + '.new', {str(target)!r})" if way == "kargah" and writes else "0"
+            target.with_name(f"{target.name}.new").write_text("{}")
+            return [sys.executable, "-c", f"import os, time; time.sleep({left[way].pop(0)}); {writing}"]
+
+        monkeypatch.setattr(against_notebook, "command_of", command_of)
+        arguments = Namespace(size="quarter", repeats=len(seconds["kargah"]))
+        found = against_notebook.compared("scoring", arguments, tmp_path, tmp_path)
+        return {way: [run["seconds"] for run in found[way]] for way in order}, order
+
+    return compared
+
+
+def test_a_deliberate_slowdown_shows_up_in_its_turn(stage):
+    seconds, order = stage({"notebook": [0.1, 0.9], "kargah": [0, 0]})
+    assert order == ["notebook", "kargah"] * 2
+    assert 0.7 < seconds["notebook"][1] - seconds["notebook"][0] < 1.2
+    slow, _ = stage({"notebook": [0, 0], "kargah": [0.9, 0.1]})
+    assert 0.7 < slow["kargah"][0] - slow["kargah"][1] < 1.2
+    assert ratios(seconds)[1] > 2 > 1 > ratios(slow)[0]
+
+
+def test_what_kargah_does_not_make_again_is_no_measurement(stage):
+    with pytest.raises(InputError, match="lead3/scores.json: found the file of before"):
+        stage({"notebook": [0], "kargah": [0]}, writes=False)
 
 
 def test_the_processor_s_seconds_are_those_of_work_and_not_of_waiting():
@@ -54,26 +90,35 @@ def test_a_command_s_output_and_variables(tmp_path):
     assert (tmp_path / "printed.txt").read_text() == "here\n"
 
 
-def found(*stages):
-    own = {"value": 0.5, "low": 0.4, "high": 0.6}
-    turns = {way: [{"seconds": seconds, "peak_bytes": 2**30} for seconds in times] for way, times in TIMES.items()}
-    stage = turns | {"work": {"notebook": 120, "kargah": 120}, "quality": {"metric": "F1", "notebook": 0.45, "kargah": own}}
-    return dict.fromkeys(stages, stage)
+def found(*stages, notebook=0.45, better=1):
+    quality = {"metric": "F1", "better": better, "notebook": notebook, "kargah": {"value": 0.5, "low": 0.4, "high": 0.6}}
+    stage = {
+        way: [{"seconds": seconds, "peak_bytes": gib * 2**30} for seconds, gib in zip(times, GIB[way], strict=True)]
+        for way, times in TIMES.items()
+    }
+    return dict.fromkeys(stages, stage | {"work": {"notebook": 120, "kargah": 100}, "quality": quality})
 
 
 ARGUMENTS = Namespace(size="quarter", repeats=3)
 
 
 def test_the_table_has_medians_of_turns_and_counts_the_notebook_s_imports_once():
-    lines = table(ARGUMENTS, found(*STAGES), {"seconds": 2.0})
-    assert "| 12.0 | 4.0 | 3.00× (2.00–3.25) | 2.5× | yes |" in lines[4]
-    assert "10.0 sentences | 30.0 | 1.0 | 1.0 | F1 0.450 | 0.500 [0.400, 0.600] |" in lines[4]
-    assert "| 3.00× (2.00–3.25) | 6× | no |" in lines[6]
-    assert lines[4 + len(STAGES)].startswith("| end to end | 52.0 | 20.0 | 2.60× | 2.5× | yes |")
+    lines = table(ARGUMENTS, found(*STAGES), IMPORTS)
+    assert "| 12.0 | 4.0 | 2.00× (2.00–6.50) | 2.5× | no |" in lines[4]
+    assert "10.0 sentences | 25.0 | 3.0 | 0.8 | F1 0.450 | 0.500 [0.400, 0.600] | yes |" in lines[4]
+    assert "| 2.00× (2.00–6.50) | 1.8× | yes |" in lines[8]
+    # turns of 8, 12 and 13 seconds for 4, 6 and 2, five times, and two seconds of imports once
+    assert lines[9].startswith("| end to end | 62.0 | 20.0 | 2.10× (2.07–6.70) | 2.5× | no | | | 3.0 | 0.8 |")
+    assert "not above the notebook's: met" in lines[11]
+
+
+@pytest.mark.parametrize(("notebook", "better", "said"), [(0.61, 1, "no"), (0.39, 1, "yes"), (0.39, -1, "no"), (0.61, -1, "yes")])
+def test_quality_is_kept_within_the_interval_or_above(notebook, better, said):
+    assert table(ARGUMENTS, found("scoring", notebook=notebook, better=better), IMPORTS)[4].endswith(f" {said} |")
 
 
 def test_there_is_no_sum_of_some_stages():
-    assert not [line for line in table(ARGUMENTS, found("scoring"), {"seconds": 2.0}) if "end to end" in line]
+    assert not [line for line in table(ARGUMENTS, found("scoring"), IMPORTS) if "end to end" in line]
 
 
 def test_a_run_cut_short_leaves_the_stages_before(tmp_path, monkeypatch):
@@ -82,7 +127,7 @@ def test_a_run_cut_short_leaves_the_stages_before(tmp_path, monkeypatch):
             raise InputError("cut short")
         return found(name)[name]
 
-    monkeypatch.setattr(against_notebook, "measured", lambda command: {"seconds": 2.0})
+    monkeypatch.setattr(against_notebook, "measured", lambda command, **_: {"seconds": 2.0})
     monkeypatch.setattr(against_notebook, "compared", compared)
     with pytest.raises(SystemExit, match="cut short"):
         against_notebook.main(["--stages", "fine_tuning", "scoring", "--output", str(tmp_path)])
