@@ -36,14 +36,13 @@ from lib.ner_scores import Scores  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.records import read_json, read_jsonl, read_parquet  # noqa: E402
 from lib.rouge import rouge  # noqa: E402
-from measuring import add_arguments, measured, record, run_of, workflow  # noqa: E402
+from measuring import CORES, add_arguments, measured, record, run_of, workflow  # noqa: E402
 
 SIZES = ("quarter", "demo")
 WAYS = ("notebook", "kargah")
 SEED = 42
 SAME = 0.01  # percentage points between two scorers' means
 PER_SYSTEM = "summarization/systems/{}"
-CORES = 2
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,6 @@ def arguments(argv):
 @program
 def main(argv=None):
     args = arguments(argv)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     run = ROOT / "results" / run_of(args.size)
     log(f"the run itself, where it is not there: {run.relative_to(ROOT)}")
     measured(workflow(args.size))
@@ -183,10 +180,9 @@ QUALITIES = {"ner_training": f1, "zero_shot": rouge_l, "few_shot": rouge_l, "fin
 # ------------------------------------------------------------------ the table
 
 
-def turns(stage, imports):
-    """{way: seconds of each turn}, the notebook's without its imports."""
-    own = statistics.median(run["seconds"] for run in imports)
-    return {"notebook": [run["seconds"] - own for run in stage["notebook"]], "kargah": [run["seconds"] for run in stage["kargah"]]}
+def turns(stage, importing):
+    """{way: seconds of each turn}, the notebook's without the seconds that its imports take."""
+    return {"notebook": [run["seconds"] - importing for run in stage["notebook"]], "kargah": [run["seconds"] for run in stage["kargah"]]}
 
 
 def ratios(seconds):
@@ -208,10 +204,10 @@ def table(args, found, imports):
         "| quality, notebook | Kargah [95 %] | kept |",
         "|---|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|---|",
     ]
-    own_imports = statistics.median(run["seconds"] for run in imports)
-    totals, peaks = {"notebook": [own_imports] * args.repeats, "kargah": [0.0] * args.repeats}, dict.fromkeys(WAYS, 0.0)
+    importing = statistics.median(run["seconds"] for run in imports)
+    totals, peaks = {"notebook": [importing] * args.repeats, "kargah": [0.0] * args.repeats}, dict.fromkeys(WAYS, 0.0)
     for name, measurements in found.items():
-        stage, quality, seconds = STAGES[name], measurements["quality"], turns(measurements, imports)
+        stage, quality, seconds = STAGES[name], measurements["quality"], turns(measurements, importing)
         memory = {way: max(run["peak_bytes"] for run in measurements[way]) / 2**30 for way in WAYS}
         speed = {way: measurements["work"][way] / statistics.median(seconds[way]) for way in WAYS}
         for way in WAYS:
@@ -227,7 +223,7 @@ def table(args, found, imports):
     if len(found) == len(STAGES):
         lines.append(f"| end to end | {compared_times(totals, END_TO_END)} | | | {peaks['notebook']:.1f} | {peaks['kargah']:.1f} | | | |")
         lines += ["", f"Peak memory not above the notebook's: {'met' if peaks['kargah'] <= peaks['notebook'] else 'not met'}."]
-    return [*lines, "", f"The notebook's imports take {own_imports:.1f} s, which its sum counts once, and Kargah's with every job."]
+    return [*lines, "", f"The notebook's imports take {importing:.1f} s, which its sum counts once, and Kargah's with every job."]
 
 
 def compared_times(seconds, aim):
@@ -243,4 +239,6 @@ def met(ratio, aim):
 
 
 if __name__ == "__main__":
+    if hasattr(os, "sched_setaffinity"):  # for both ways, whose processes inherit it
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     main()

