@@ -102,8 +102,3 @@ def record(folder, name, lines, **values):
         table.write_text("\n".join(lines) + "\n", encoding="utf-8")
         write_json(values_file, {**here, **values})
     return lines
-
-
-def publish(folder, name, lines, **values):
-    """`record`, and print the table."""
-    print(*record(folder, name, lines, **values), sep="\n")

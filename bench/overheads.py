@@ -28,7 +28,7 @@ import yaml  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.publish import remove  # noqa: E402
 from lib.records import read_json  # noqa: E402
-from measuring import add_arguments, fetch, measured, publish, run_of, sweep, workflow  # noqa: E402
+from measuring import add_arguments, fetch, measured, record, run_of, sweep, workflow  # noqa: E402
 
 SIZES = ("quarter", "demo", "smoke")
 SYSTEMS = 1_000
@@ -49,7 +49,7 @@ def main(argv=None):
     run, repeats = whole_run(args.size), range(args.repeats)
     nothing = [run_with_nothing_to_do(args.size) for _ in repeats]
     plans = [plan_of_sweep(args.size) for _ in repeats]
-    publish(args.output, f"overheads-{args.size}", table(args, run, nothing, plans), run=run, nothing=nothing, sweep=plans)
+    print(*record(args.output, f"overheads-{args.size}", table(args, run, nothing, plans), run=run, nothing=nothing, sweep=plans), sep="\n")
 
 
 # ------------------------------------------------------------------ measuring

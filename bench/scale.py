@@ -8,8 +8,8 @@ writes   OUTPUT/scale.md and .json      a table, and every single measurement
 
 The data are made here, of words drawn by Zipf's law: sentences of two languages with names, repetitions and near-repetitions; articles
 and summaries as long as CNN/DailyMail's. Each measurement is a process of its own: its wall time, the processor's time, its peak
-memory. The last column is the exponent of time between the two largest sizes: 1 is linear, 2 is quadratic. --largest 0.1 stops at
-sizes of a tenth of the largest one.
+memory. An exponent tells how a cost grew between the two largest sizes: 0 is flat, 1 linear, 2 quadratic. --largest 0.1 stops at
+sizes of a tenth of the largest one. The outputs are written anew after each stage, for those measured so far.
 """
 
 import json
@@ -36,7 +36,7 @@ from lib.program import existing_folder, log, parser, program  # noqa: E402
 from lib.random_models import make  # noqa: E402
 from lib.records import write_jsonl  # noqa: E402
 from lib.publish import whole  # noqa: E402
-from measuring import fetched, measured, publish, snakemake, sweep  # noqa: E402
+from measuring import fetched, measured, record, snakemake, sweep  # noqa: E402
 
 BLOCK = 20_000  # rows made at once
 VOCABULARY = 50_000
@@ -78,7 +78,7 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     encoder = args.encoder or (fetched("roberta_large") if "bertscore" in args.stages else None)
-    found = {}
+    found, lines = {}, ["nothing was measured: no stage has a size that small"]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         (folder / "encoder").symlink_to(Path(encoder).resolve() if encoder else folder)
@@ -88,8 +88,10 @@ def main(argv=None):
         for name in args.stages:
             stage = STAGES[name]
             sizes = [size for size in stage.sizes if size <= args.largest * stage.sizes[-1]]
-            found[name] = [cost_of(stage, folder / name / str(size), size) for size in sizes]
-    report(args.output, {name: measurements for name, measurements in found.items() if measurements})
+            if sizes:
+                found[name] = [cost_of(stage, folder / name / str(size), size) for size in sizes]
+                lines = report(args.output, found)
+    print(*lines, sep="\n")
 
 
 def cost_of(stage, folder, size):
@@ -106,22 +108,25 @@ def cost_of(stage, folder, size):
 # ------------------------------------------------------------------ the tables
 
 
-def exponent(measurements):
-    """By which power of the work its time grows, between the two largest sizes; None for a single size."""
+def exponent(measurements, key):
+    """By which power of the work a cost (`key` of a measurement) grows, between the two largest sizes; None for a single size."""
     if len(measurements) < 2:
         return None
     one, other = measurements[-2:]
-    return math.log(other["seconds"] / one["seconds"]) / math.log(other["size"] / one["size"])
+    return math.log(other[key] / one[key]) / math.log(other["size"] / one["size"])
 
 
 def report(folder, found):
-    lines = ["| stage | work | seconds | processor's seconds | peak memory, GiB | exponent |", "|---|---:|---:|---:|---:|---:|"]
+    """Write table, measurements and plot of what was found so far; the table's lines."""
+    lines = ["| stage | work | seconds | processor's seconds | exponent of time | peak memory, GiB | of memory |"]
+    lines.append("|---|---:|---:|---:|---:|---:|---:|")
     for name, measurements in found.items():
         for place, row in enumerate(measurements):
-            last = exponent(measurements) if place == len(measurements) - 1 else None
+            grown = [exponent(measurements, key) if place == len(measurements) - 1 else None for key in ("seconds", "peak_bytes")]
+            time, memory = ("" if power is None else f"{power:.2f}" for power in grown)
             lines.append(
                 f"| {STAGES[name].title} | {row['size']:,} {STAGES[name].unit} | {row['seconds']:.1f} | {row['processor_seconds']:.1f} "
-                f"| {row['peak_bytes'] / 2**30:.2f} | {'' if last is None else f'{last:.2f}'} |"
+                f"| {time} | {row['peak_bytes'] / 2**30:.2f} | {memory} |"
             )
     points = []
     for name, measurements in found.items():
@@ -133,9 +138,10 @@ def report(folder, found):
     panels = {"seconds": "time, share of the largest", "peak_bytes": "peak memory, share of the largest"}
     picture = figures.curves(points, panels, "work, share of the largest", {})
     words = figures.described(picture, "scale", "Cost as work grows", "Time and peak memory of each stage, relative to its largest size")
-    publish(folder, "scale", lines, measurements=found)
+    lines = record(folder, "scale", lines, measurements=found)
     with whole(folder / "scale.svg") as part:
         part.write_text(figures.standalone(words), encoding="utf-8")
+    return lines
 
 
 # ------------------------------------------------------------------ words

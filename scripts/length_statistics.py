@@ -10,6 +10,9 @@ writes   LENGTHS.json  per split, for article and reference: min, mean, median, 
 
 import lib.offline  # noqa: F401
 
+if __name__ == "__main__":
+    import lib.tokenizers_only  # noqa: F401
+
 from lib.length_summary import SPLITS, TEXTS, summary
 from lib.program import existing_file, existing_folder, log, parser, program
 from lib.prompting import as_data, ready_tokenizer

@@ -18,6 +18,9 @@ writes   AUDIT.json     datasets: rows, tokens and different sentences of each s
 
 import lib.offline  # noqa: F401
 
+if __name__ == "__main__":
+    import lib.tokenizers_only  # noqa: F401
+
 import numpy as np
 
 from lib.audit import Audit, AuditedDataset, Fixes, read_rows, subwords_per_word

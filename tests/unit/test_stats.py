@@ -1,6 +1,8 @@
 """Length statistics (S3): characters, words, sentences, and tokens of each model."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -38,6 +40,15 @@ def test_tokens_are_those_of_the_models_tokenizer(tmp_path, files):
     assert list(article) == ["min", "mean", "median", *(f"p{percentile}" for percentile in range(1, 101)), "max"]
     assert chosen(article, [50, 95]) == {"min": 9, "mean": 18, "median": 20, "p50": 20, "p95": 24.5, "max": 25}
     assert set(lengths) == set(ROWS) and set(lengths["test"]) == {"article", "reference"}
+
+
+def test_a_program_that_needs_tokenizers_only_does_not_load_torch(tmp_path, files):
+    here = tokens(tmp_path, files)
+    options = command_line({"model": tiny("llama"), **files, "output": tmp_path / "program.json"})
+    code = "import atexit, runpy, sys; atexit.register(lambda: print('torch' in sys.modules)); sys.path.insert(0, 'scripts'); "
+    code += f"sys.argv[0] = {length_statistics.__file__!r}; runpy.run_path(sys.argv[0], None, '__main__')"
+    assert subprocess.run([sys.executable, "-c", code, *options], capture_output=True, text=True, check=True).stdout == "False\n"
+    assert json.loads((tmp_path / "program.json").read_text()) == here
 
 
 def test_all_statistics_stand_in_one_file(tmp_path, files):
