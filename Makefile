@@ -56,10 +56,14 @@ test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean c
 	python $(SYSTEM) $(FIRST) $(LATER) || failed=1; \
 	test -z "$$failed"
 
-SOAKED := $(addprefix tests/system/test_,conda.py determinism.py slurm.py hub.py reads.py reruns.py kills.py) tests/unit/test_bad_input.py tests/soak
-soak: .venv/.tested ## the long proofs, hours: the demo twice, killed, under conda, with the study (docs/reliability.md)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(SOAKED) --junitxml results/soak.xml
-	@.venv/bin/python tools/reliability.py
+SOAKED := smoke demo_again demo_kills demo_conda
+.PHONY: $(SOAKED:%=soak-%)
+soak-smoke: PROOFS = $(FIRST) tests/system/test_hub.py tests/unit/test_bad_input.py
+soak-%: PROOFS = tests/soak/test_$*.py
+soak: $(SOAKED:%=soak-%) ## the long proofs, hours: the smoke run's, and the demo twice, its trainings killed, under conda, with the study (docs/reliability.md)
+$(SOAKED:%=soak-%): soak-%: .venv/.tested
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(PROOFS) --junitxml results/soak/$*.xml
+	@.venv/bin/python tools/reliability.py results/soak/$*.xml
 
 SIZE ?= quarter
 bench: .venv/.installed ## measure Kargah against the notebook it replaces, stage by stage, and what the workflow itself costs; SIZE=demo for the demo's sizes (results/bench)

@@ -4,7 +4,7 @@ r"""Measure how time and memory grow with the work: cleaning and audit, splits a
 
 reads    MODEL_DIR          BERTScore's encoder (by default the demo's, which is fetched where it is not there)
 writes   OUTPUT/scale.md and .json      a table, and every single measurement
-         OUTPUT/scale.svg   seconds and memory over the work, both relative to the largest measurement of their stage
+         OUTPUT/scale.svg   seconds and memory over the work, on logarithmic axes
 
 The data are made here, of words drawn by Zipf's law: sentences of two languages with names, repetitions and near-repetitions; articles
 and summaries as long as CNN/DailyMail's. Each measurement is a process of its own: its wall time, the processor's time, its peak
@@ -18,6 +18,7 @@ import random
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,6 +95,18 @@ def main(argv=None):
     print(*lines, sep="\n")
 
 
+def of_stage(name, folder, size):
+    """Make in `folder` what a stage leaves there, or take it from where that stage was measured."""
+    there = folder.parents[1] / name / str(size)
+    if there.exists():
+        folder.rmdir()
+        folder.symlink_to(there)
+        return
+    STAGES[name].make(folder, size)
+    for command in STAGES[name].runs(folder, size):
+        measured(command)
+
+
 def cost_of(stage, folder, size):
     """What the stage's commands cost together, on input of that size."""
     folder.mkdir(parents=True)
@@ -128,20 +141,33 @@ def report(folder, found):
                 f"| {STAGES[name].title} | {row['size']:,} {STAGES[name].unit} | {row['seconds']:.1f} | {row['processor_seconds']:.1f} "
                 f"| {time} | {row['peak_bytes'] / 2**30:.2f} | {memory} |"
             )
-    points = []
-    for name, measurements in found.items():
-        largest = measurements[-1]
-        for row in measurements:
-            shares = {key: row[key] / largest[key] for key in ("seconds", "peak_bytes")}
-            level = {key: dict.fromkeys(("value", "low", "high"), share) for key, share in shares.items()}
-            points.append({"group": STAGES[name].title, "x": row["size"] / largest["size"], **level})
-    panels = {"seconds": "time, share of the largest", "peak_bytes": "peak memory, share of the largest"}
-    picture = figures.curves(points, panels, "work, share of the largest", {})
-    words = figures.described(picture, "scale", "Cost as work grows", "Time and peak memory of each stage, relative to its largest size")
+    described = "Time and peak memory of each stage over its work, all on logarithmic axes"
+    picture = figures.described(plot(found), "scale", "Cost as work grows", described)
     lines = record(folder, "scale", lines, measurements=found)
     with whole(folder / "scale.svg") as part:
-        part.write_text(figures.standalone(words), encoding="utf-8")
+        part.write_text(figures.standalone(picture), encoding="utf-8")
     return lines
+
+
+def plot(found):
+    """Seconds and GiB over what is counted in each stage; a slope of 1 is linear growth."""
+    points = [
+        {"group": f"{stage.title}: {stage.unit}", "work": row["size"], "seconds": row["seconds"], "memory": row["peak_bytes"] / 2**30}
+        for stage, measurements in ((STAGES[name], measurements) for name, measurements in found.items())
+        for row in measurements
+    ]
+    groups, charts = figures.distinct(points, "group"), []
+    for cost, title in {"seconds": "time, s", "memory": "peak memory, GiB"}.items():
+        common = {"x": logarithmic("work", "work", "~s"), "y": logarithmic(cost, None, "~r")}
+        common["color"] = figures.colour(groups)
+        lines = figures.layer(points, {"type": "line", "strokeWidth": 2}, **common)
+        marks = figures.layer(points, figures.marks(75), shape=figures.shape(groups), **common)
+        charts.append(figures.panel_of([lines, marks], title, 320, 250))
+    return figures.svg({"hconcat": charts, "spacing": 60, "bounds": "flush"})
+
+
+def logarithmic(field, title, digits):
+    return figures.number(field, title=title, scale={"type": "log", "padding": 12}, axis={"format": digits, "labelOverlap": True})
 
 
 # ------------------------------------------------------------------ words
@@ -209,12 +235,6 @@ def cleaning(folder, _):
     yield [*command, *(part for output in outputs.items() for part in output)]
 
 
-def cleaned_sentences(folder, size):
-    sentences(folder, size)
-    for command in cleaning(folder, size):
-        measured(command)
-
-
 def auditing(folder, _):
     command = [sys.executable, "scripts/ner_audit.py", "--folders", *(folder / language for language in LANGUAGES), "--datasets", specs()]
     command += ["--labels", folder / "labels.json", "--cleaning", folder / "cleaning.json", "--rows", folder / "rows.parquet"]
@@ -222,7 +242,7 @@ def auditing(folder, _):
 
 
 STAGES["clean"] = Stage("cleaning", (62_500, 250_000, 1_000_000), "sentences", sentences, cleaning)
-STAGES["audit"] = Stage("audit", (62_500, 250_000, 1_000_000), "sentences", cleaned_sentences, auditing)
+STAGES["audit"] = Stage("audit", (62_500, 250_000, 1_000_000), "sentences", partial(of_stage, "clean"), auditing)
 
 
 # ------------------------------------------------------------------ articles
@@ -264,12 +284,6 @@ def splitting(folder, size):
     yield [*command, *outputs, "--record", folder / "split.json"]
 
 
-def split_articles(folder, size):
-    articles(folder, size)
-    for command in splitting(folder, size):
-        measured(command)
-
-
 def statistics(folder, _):
     inputs = [part for split in ARTICLES for part in (f"--{split}", folder / f"{split}.parquet")]
     tokens = folder / "tokens.json"
@@ -279,7 +293,7 @@ def statistics(folder, _):
 
 
 STAGES["split"] = Stage("drawing all pairs", (19_500, 78_000, 311_971), "pairs", articles, splitting)
-STAGES["statistics"] = Stage("lengths", (19_500, 78_000, 311_971), "pairs", split_articles, statistics)
+STAGES["statistics"] = Stage("lengths", (19_500, 78_000, 311_971), "pairs", partial(of_stage, "split"), statistics)
 
 
 # ------------------------------------------------------------------ scores

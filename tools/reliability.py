@@ -1,10 +1,11 @@
-"""Write docs/reliability.md from what the long proofs found, or say how old that page is.
+"""Write into docs/reliability.md what a part of the long proofs found, or say how old that page is.
 
     make soak
+    python tools/reliability.py results/soak/demo_again.xml
     python tools/reliability.py --age
 
-reads    results/soak.xml         pytest's record of the proofs, all of them passed
-writes   docs/reliability.md
+reads    results/soak/PART.xml    pytest's record of a part of the proofs, all of them passed
+writes   docs/reliability.md      a section for each module of the proofs; those of other parts stay as they are
 """
 
 import argparse
@@ -12,7 +13,6 @@ import datetime
 import os
 import platform
 import re
-import subprocess
 import sys
 import xml.etree.ElementTree as xml
 from collections import defaultdict
@@ -20,45 +20,77 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RECORD, PAGE = ROOT / "results" / "soak.xml", ROOT / "docs" / "reliability.md"
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from lib.commit import commit  # noqa: E402
+from lib.machine import processor  # noqa: E402
+
+PAGE = ROOT / "docs" / "reliability.md"
 HEAD = """# What it survived
 
-Written by `make soak`: {date}, commit {commit}, {cores} cores, {gigabytes:.0f} GiB of memory, Python {python}, torch {torch}, Snakemake
-{snakemake}. The page is written only when every proof has passed. Times are minutes of the proof itself, on that machine.
-
-| of | proof | found | minutes |
-|---|---|---|--:|
+Written by `make soak`, part by part: a section says when, of which commit and on which machine its proofs have all passed. Times are
+minutes of the proof itself.
 """
+SECTION = """
+## {title}
+
+{date}, commit {commit}: {cores} cores of {processor}, {gigabytes:.0f} GiB of memory, Python {python}, torch {torch}, Snakemake {snakemake}.
+
+| proof | found | minutes |
+|---|---|--:|
+"""
+SECTIONS = re.compile(r"^## (.+)\n\n(\d{4}-\d\d-\d\d), commit (\w+\+?)", re.M)
 
 
 def main():
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("record", type=Path, nargs="?")
     command.add_argument("--age", action="store_true", help="say how old the page is, and write nothing")
-    print(age() if command.parse_args().age else write())
+    args = command.parse_args()
+    if bool(args.record) == args.age:
+        command.error("expected a record or --age")
+    print(age() if args.age else write(args.record))
 
 
-def write():
-    """Write the page, and return its path."""
-    proofs = list(read_proofs())
+def write(record):
+    """Write the sections of a record's modules into the page, and return its path."""
+    proofs = list(read_proofs(record))
     if not proofs or not all(passed for *_, passed in proofs):
-        sys.exit(f"error: {RECORD.relative_to(ROOT)}: found a proof that failed or was skipped; expected all to pass; run make soak")
-    PAGE.write_text(HEAD.format(**circumstances()) + "".join(f"| {' | '.join(row)} |\n" for row in rows(proofs)), encoding="utf-8")
+        sys.exit(f"error: {record}: found a proof that failed or was skipped; expected all to pass; run make soak-{record.stem}")
+    sections = old_sections() | new_sections(proofs)
+    PAGE.write_text(HEAD + "".join(sections.values()), encoding="utf-8")
     return PAGE.relative_to(ROOT)
 
 
+def old_sections():
+    """{title: text} of the page as it is."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    starts = [match.start() - 1 for match in SECTIONS.finditer(text)]
+    ends = [*starts, len(text)][1:]
+    return {SECTIONS.search(text, start)[1]: text[start:end] for start, end in zip(starts, ends, strict=True)}
+
+
+def new_sections(proofs):
+    here, sections = circumstances(), {}
+    for module, *row in rows(proofs):
+        sections.setdefault(module, SECTION.format(title=module, **here))
+        sections[module] += f"| {' | '.join(row)} |\n"
+    return sections
+
+
 def age():
-    """A line: of which commit and date the page is, and how many days ago."""
-    found = PAGE.is_file() and re.search(r"`make soak`: (\d{4}-\d\d-\d\d), commit (\w+)", PAGE.read_text(encoding="utf-8"))
+    """A line: which of the page's sections is the oldest, of which commit and date, and how many days ago."""
+    found = SECTIONS.findall(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else []
     if not found:
         return f"{PAGE.relative_to(ROOT)}: not there; the long proofs (make soak) have not passed yet"
-    date, commit = found.groups()
+    title, date, of = min(found, key=lambda section: section[1])
     days = (datetime.date.today() - datetime.date.fromisoformat(date)).days
-    return f"{PAGE.relative_to(ROOT)}: of commit {commit}, {date}, {days} days ago"
+    return f"{PAGE.relative_to(ROOT)}: the oldest of its {len(found)} sections, {title}, is of commit {of}, {date}, {days} days ago"
 
 
-def read_proofs():
+def read_proofs(record):
     """(module, name, minutes, what it found or None, whether it passed) of each test on record; minutes include what it needed first."""
-    for case in xml.parse(RECORD).iter("testcase"):
+    for case in xml.parse(record).iter("testcase"):
         found = next((node.get("value") for node in case.iter("property") if node.get("name") == "found"), None)
         passed = not any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))
         yield case.get("classname").split(".")[-1], case.get("name"), float(case.get("time")) / 60, found, passed
@@ -76,11 +108,14 @@ def rows(proofs):
 
 
 def circumstances():
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, check=True, text=True, capture_output=True)
+    """Of this machine and this checkout; a commit with + has changes, beside the page, that are not committed."""
+    found = commit(ROOT)
+    changed = set(found["changed"]) - {str(PAGE.relative_to(ROOT))}
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": git.stdout.strip(),
+        "commit": f"{found['commit'][:7]}{'+' if changed else ''}",
         "cores": len(os.sched_getaffinity(0)),
+        "processor": processor(),
         "gigabytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
         "python": platform.python_version(),
         "torch": version("torch"),

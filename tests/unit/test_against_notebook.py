@@ -9,6 +9,7 @@ import pytest
 
 import against_notebook
 import overheads
+import scale
 from against_notebook import STAGES, ratios, table
 from lib.config import checked
 from lib.program import InputError
@@ -204,3 +205,30 @@ def test_the_sweep_is_a_valid_configuration_of_systems_that_differ():
     config["summarization"]["systems"] |= systems
     assert checked(config, ROOT)["summarization"]["systems"].items() >= systems.items()
     assert len({system["amount"] for system in systems.values()}) == 200
+
+
+# ------------------------------------------------------------------ cost as work grows
+
+
+def test_growth_is_told_by_exponents_between_the_two_largest_sizes(tmp_path):
+    costs = [(10, 5.0, 2**30), (100, 6.0, 2**30), (1000, 600.0, 2**30)]
+    rows = [{"size": size, "seconds": time, "processor_seconds": 1.0, "peak_bytes": peak} for size, time, peak in costs]
+    found = {"shards": rows[:1], "plan": rows}
+    lines = scale.report(tmp_path, found)
+    assert lines[-1] == "| dry run of a sweep | 1,000 systems | 600.0 | 1.0 | 2.00 | 1.00 | 0.00 |"
+    assert lines[-4] == "| dry run of the full test set in shards | 10 shards a system | 5.0 | 1.0 |  | 1.00 |  |"
+    assert read_json(tmp_path / "scale.json")["measurements"] == found
+    assert "dry run of a sweep: systems" in (tmp_path / "scale.svg").read_text()
+
+
+def test_a_stage_takes_its_input_from_where_it_was_measured(tmp_path, monkeypatch):
+    made = []
+    stage = scale.Stage("", (3,), "rows", lambda folder, size: made.append(folder), lambda folder, size: [])
+    monkeypatch.setitem(scale.STAGES, "clean", stage)
+    for name in ("audit", "clean", "audit_again"):
+        (tmp_path / name / "3").mkdir(parents=True)
+    scale.of_stage("clean", tmp_path / "audit_again" / "3", 3)
+    assert (tmp_path / "audit_again" / "3").samefile(tmp_path / "clean" / "3") and not made
+    (tmp_path / "clean" / "3").rmdir()
+    scale.of_stage("clean", tmp_path / "audit" / "3", 3)
+    assert made == [tmp_path / "audit" / "3"]

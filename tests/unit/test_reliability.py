@@ -1,4 +1,4 @@
-"""The page of the long proofs is written from pytest's own record of them, and only when all have passed."""
+"""The page of the long proofs is written from pytest's own record of a part of them, and only when all of it have passed."""
 
 import subprocess
 import sys
@@ -7,7 +7,8 @@ import pytest
 
 import reliability
 
-WHERE = {"date": "2026-01-02", "commit": "abc", "cores": 2, "gigabytes": 1, "python": "?", "torch": "?", "snakemake": "?"}
+WHERE = {"date": "2026-01-02", "commit": "abc+", "cores": 2, "gigabytes": 1, "processor": "?"}
+WHERE |= {"python": "?", "torch": "?", "snakemake": "?"}
 TESTS = """
 import pytest
 
@@ -25,33 +26,43 @@ def test_many(number):
 
 @pytest.fixture
 def record(tmp_path, monkeypatch):
-    """Run TESTS under pytest and let the tool read its record; the page it would write."""
+    """Run TESTS under pytest; the record of them, for a tool whose page lies beside it."""
+    monkeypatch.setattr(reliability, "ROOT", tmp_path)
+    monkeypatch.setattr(reliability, "PAGE", tmp_path / "page.md")
+    monkeypatch.setattr(reliability, "circumstances", lambda: WHERE)
 
-    def run(more):
-        (tmp_path / "test_it.py").write_text(TESTS.format(more=more))
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", "soak.xml", "test_it.py"]
+    def run(more, name="it"):
+        (tmp_path / f"test_{name}.py").write_text(TESTS.format(more=more))
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml", f"{name}.xml", f"test_{name}.py"]
         subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
-        monkeypatch.setattr(reliability, "RECORD", tmp_path / "soak.xml")
-        monkeypatch.setattr(reliability, "PAGE", tmp_path / "page.md")
-        monkeypatch.setattr(reliability, "ROOT", tmp_path)
-        monkeypatch.setattr(reliability, "circumstances", lambda: WHERE)
-        return tmp_path / "page.md"
+        return tmp_path / f"{name}.xml"
 
     return run
 
 
-def test_the_page_says_what_each_proof_found(record):
-    page = record("pass")
+def test_the_page_says_what_each_proof_found(record, tmp_path):
     assert reliability.age() == "page.md: not there; the long proofs (make soak) have not passed yet"
-    reliability.write()
-    rows = ["| it | a demo's kills | 3 kills | 0.0 |", "| it | more | as it says | 0.0 |", "| it | many | 3 cases | 0.0 |"]
-    assert page.read_text().splitlines()[-3:] == rows
-    assert reliability.age().startswith("page.md: of commit abc, 2026-01-02, ")
+    reliability.write(record("pass"))
+    rows = ["| a demo's kills | 3 kills | 0.0 |", "| more | as it says | 0.0 |", "| many | 3 cases | 0.0 |"]
+    page = (tmp_path / "page.md").read_text()
+    assert page.splitlines()[-3:] == rows
+    assert reliability.age().startswith("page.md: the oldest of its 1 sections, it, is of commit abc+, 2026-01-02, ")
+
+
+def test_a_part_leaves_the_sections_of_others_as_they_are(record, tmp_path, monkeypatch):
+    reliability.write(record("pass"))
+    before = reliability.old_sections()
+    monkeypatch.setattr(reliability, "circumstances", lambda: WHERE | {"date": "2026-01-03", "commit": "def"})
+    reliability.write(record("pass", "other"))
+    after = reliability.old_sections()
+    assert list(after) == ["it", "other"] and after["it"] == before["it"]
+    reliability.write(record("pass"))
+    assert list(reliability.old_sections()) == ["it", "other"] and "commit def" in reliability.old_sections()["it"]
+    assert (tmp_path / "page.md").read_text() == reliability.HEAD + "".join(reliability.old_sections().values())
 
 
 @pytest.mark.parametrize("more", ["assert False", "pytest.skip()"])
-def test_there_is_no_page_of_a_proof_that_failed_or_was_skipped(record, more):
-    page = record(more)
+def test_a_proof_that_failed_or_was_skipped_is_not_written(record, tmp_path, more):
     with pytest.raises(SystemExit, match="found a proof that failed or was skipped"):
-        reliability.write()
-    assert not page.exists()
+        reliability.write(record(more))
+    assert not (tmp_path / "page.md").exists()
