@@ -36,7 +36,7 @@ from lib.ner_scores import Scores  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.records import read_json, read_jsonl, read_parquet  # noqa: E402
 from lib.rouge import rouge  # noqa: E402
-from measuring import CORES, add_arguments, measured, record, run_of, workflow  # noqa: E402
+from measuring import add_arguments, circumstances, measured, on_cores, record, run_of, workflow  # noqa: E402
 
 SIZES = ("quarter", "demo")
 WAYS = ("notebook", "kargah")
@@ -84,8 +84,9 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as folder:
         for name in stages:
             found[name] = compared(name, args, run, Path(folder) / name)
-            lines = table(args, found, imports)
-            written = record(args.output, name_of_table, lines, stages=stages, measurements=found, imports=imports)
+            numbers = summarized(found, imports, whole_run(args))
+            lines = table(args, found, numbers)
+            written = record(args.output, name_of_table, lines, stages=stages, **numbers, measurements=found, imports=imports)
     print(*written, sep="\n")
 
 
@@ -196,7 +197,50 @@ def kept(quality):
     return "yes" if ends[quality["better"]] else "no"
 
 
-def table(args, found, imports):
+def whole_run(args):
+    """The peak memory of the whole run, in bytes, where bench/overheads.py has measured it for this commit; None where it has not."""
+    path = args.output / f"overheads-{args.size}.json"
+    made = read_json(path) if path.exists() else {}
+    return made["run"]["peak_bytes"] if made.get("commit") == circumstances()["commit"] else None
+
+
+def summarized(found, imports, whole_run_bytes=None):
+    """{"imports", "stages": {name: …}, "end_to_end", "peak_bytes"} of the measurements: medians, ratios of the turns, speeds.
+
+    The notebook's imports are none of its stages' seconds and are counted once in its sum. The peak is that of the largest process: of
+    the notebook in its stages, of Kargah in its stages or, where that is known, in the whole run. There is a sum only of all stages.
+    """
+    importing = statistics.median(run["seconds"] for run in imports)
+    totals, stages = {"notebook": [importing] * len(imports), "kargah": [0.0] * len(imports)}, {}
+    for name, measurements in found.items():
+        seconds = turns(measurements, importing)
+        stages[name] = compared_times(seconds) | {
+            "per_second": {way: measurements["work"][way] / statistics.median(seconds[way]) for way in WAYS},
+            "peak_bytes": {way: max(run["peak_bytes"] for run in measurements[way]) for way in WAYS},
+            "kept": kept(measurements["quality"]),
+        }
+        for way in WAYS:
+            totals[way] = [total + turn for total, turn in zip(totals[way], seconds[way], strict=True)]
+    complete = len(found) == len(STAGES)
+    peaks = {way: max(stage["peak_bytes"][way] for stage in stages.values()) for way in WAYS}
+    peaks["kargah"] = max(peaks["kargah"], whole_run_bytes or 0)
+    return {
+        "imports_seconds": importing,
+        "summary": stages,
+        "end_to_end": compared_times(totals) if complete else None,
+        "peak_bytes": peaks if complete else None,
+        "peak_of_whole_run": whole_run_bytes is not None,
+    }
+
+
+def compared_times(seconds):
+    """Of {way: seconds of each turn}: the medians, and the notebook's over Kargah's as median, low and high."""
+    gains = ratios(seconds)
+    ratio = {"median": statistics.median(gains), "low": min(gains), "high": max(gains)}
+    return {"seconds": {way: statistics.median(seconds[way]) for way in WAYS}, "ratio": ratio}
+
+
+def table(args, found, numbers):
     lines = [
         f"Sizes: {args.size}; medians of {args.repeats} turns. Seconds are those of whole commands, the notebook's without its imports.",
         "",
@@ -204,34 +248,30 @@ def table(args, found, imports):
         "| quality, notebook | Kargah [95 %] | kept |",
         "|---|--:|--:|--:|--:|---|--:|--:|--:|--:|--:|--:|---|",
     ]
-    importing = statistics.median(run["seconds"] for run in imports)
-    totals, peaks = {"notebook": [importing] * args.repeats, "kargah": [0.0] * args.repeats}, dict.fromkeys(WAYS, 0.0)
-    for name, measurements in found.items():
-        stage, quality, seconds = STAGES[name], measurements["quality"], turns(measurements, importing)
-        memory = {way: max(run["peak_bytes"] for run in measurements[way]) / 2**30 for way in WAYS}
-        speed = {way: measurements["work"][way] / statistics.median(seconds[way]) for way in WAYS}
-        for way in WAYS:
-            totals[way] = [total + turn for total, turn in zip(totals[way], seconds[way], strict=True)]
-            peaks[way] = max(peaks[way], memory[way])
-        own = quality["kargah"]
-        interval = f"{own['value']:.3f} [{own['low']:.3f}, {own['high']:.3f}]"
+    for name, own in numbers["summary"].items():
+        stage, quality, speed = STAGES[name], found[name]["quality"], own["per_second"]
+        value = "{value:.3f} [{low:.3f}, {high:.3f}]".format(**quality["kargah"])
         lines.append(
-            f"| {stage.title} | {compared_times(seconds, stage.ratio)} "
-            f"| {speed['notebook']:.1f} {stage.unit} | {speed['kargah']:.1f} | {memory['notebook']:.1f} | {memory['kargah']:.1f} "
-            f"| {quality['metric']} {quality['notebook']:.3f} | {interval} | {kept(quality)} |"
+            f"| {stage.title} | {cells_of_times(own, stage.ratio)} | {speed['notebook']:.1f} {stage.unit} | {speed['kargah']:.1f} "
+            f"| {cells_of_peaks(own['peak_bytes'])} | {quality['metric']} {quality['notebook']:.3f} | {value} | {own['kept']} |"
         )
-    if len(found) == len(STAGES):
-        lines.append(f"| end to end | {compared_times(totals, END_TO_END)} | | | {peaks['notebook']:.1f} | {peaks['kargah']:.1f} | | | |")
-        lines += ["", f"Peak memory not above the notebook's: {'met' if peaks['kargah'] <= peaks['notebook'] else 'not met'}."]
+    if numbers["end_to_end"]:
+        peaks = numbers["peak_bytes"]
+        lines.append(f"| end to end | {cells_of_times(numbers['end_to_end'], END_TO_END)} | | | {cells_of_peaks(peaks)} | | | |")
+        where = "in the whole run" if numbers["peak_of_whole_run"] else "in these stages, that of the whole run is not known"
+        verdict = "met" if peaks["kargah"] <= peaks["notebook"] else "not met"
+        lines += ["", f"Peak memory ({where}) not above the notebook's: {verdict}."]
+    importing = numbers["imports_seconds"]
     return [*lines, "", f"The notebook's imports take {importing:.1f} s, which its sum counts once, and Kargah's with every job."]
 
 
-def compared_times(seconds, aim):
-    """The table's cells of {way: seconds of each turn}."""
-    gains = ratios(seconds)
-    gain = statistics.median(gains)
-    times = " | ".join(f"{statistics.median(seconds[way]):.1f}" for way in WAYS)
-    return f"{times} | {gain:.2f}× ({min(gains):.2f}–{max(gains):.2f}) | {aim}× | {met(gain, aim)}"
+def cells_of_times(times, aim):
+    ratio, seconds = times["ratio"], " | ".join(f"{times['seconds'][way]:.1f}" for way in WAYS)
+    return f"{seconds} | {ratio['median']:.2f}× ({ratio['low']:.2f}–{ratio['high']:.2f}) | {aim}× | {met(ratio['median'], aim)}"
+
+
+def cells_of_peaks(peaks):
+    return " | ".join(f"{peaks[way] / 2**30:.1f}" for way in WAYS)
 
 
 def met(ratio, aim):
@@ -239,6 +279,5 @@ def met(ratio, aim):
 
 
 if __name__ == "__main__":
-    if hasattr(os, "sched_setaffinity"):  # for both ways, whose processes inherit it
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    on_cores()
     main()

@@ -37,6 +37,12 @@ def measured(command, printed=None, environment=os.environ, **variables):
         return read_json(cost)
 
 
+def on_cores():
+    """Keep this process, and those that it starts, to CORES cores."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+
+
 def snakemake(*options):
     """The command that runs the workflow in this Python, on CORES cores."""
     return [sys.executable, "-m", "snakemake", "--cores", str(CORES), *options]

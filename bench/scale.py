@@ -33,11 +33,12 @@ import yaml  # noqa: E402
 
 from lib import figures  # noqa: E402
 from lib.cleaning import RULES  # noqa: E402
+from lib.machine import ALLOCATOR  # noqa: E402
 from lib.program import existing_folder, log, parser, program  # noqa: E402
 from lib.random_models import make  # noqa: E402
 from lib.records import write_jsonl  # noqa: E402
 from lib.publish import whole  # noqa: E402
-from measuring import fetched, measured, record, snakemake, sweep  # noqa: E402
+from measuring import CORES, fetched, measured, on_cores, record, snakemake, sweep  # noqa: E402
 
 BLOCK = 20_000  # rows made at once
 VOCABULARY = 50_000
@@ -48,6 +49,7 @@ SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
 ARTICLES = {"train": 287_113, "validation": 13_368, "test": 11_490}  # of CNN/DailyMail 3.0.0
 ARTICLE_WORDS, REFERENCE_WORDS = (6.45, 0.45), (3.9, 0.35)  # mean and deviation of the logarithm: medians of 633 and 49 words
 NEAR = ["--near-threshold", "0.8", "--near-characters", "5"]
+AS_IN_THE_WORKFLOW = {**ALLOCATOR, "OMP_NUM_THREADS": str(CORES)}
 STAGES = {}
 
 
@@ -111,7 +113,7 @@ def cost_of(stage, folder, size):
     """What the stage's commands cost together, on input of that size."""
     folder.mkdir(parents=True)
     stage.make(folder, size)
-    costs = [measured(command) for command in stage.runs(folder, size)]
+    costs = [measured(command, **AS_IN_THE_WORKFLOW) for command in stage.runs(folder, size)]
     result = {"size": size} | {key: sum(cost[key] for cost in costs) for key in ("seconds", "processor_seconds")}
     result["peak_bytes"] = max(cost["peak_bytes"] for cost in costs)
     log(f"{stage.title}, {size:,} {stage.unit}: {result['seconds']:.1f} s, {result['peak_bytes'] / 2**30:.2f} GiB")
@@ -196,11 +198,15 @@ def sentences(folder, size):
         words, generator = vocabulary(language), np.random.default_rng(11)
         place = folder / language / "data"
         place.mkdir(parents=True)
+        train = None
         for split, share in SPLITS.items():
-            write_sentences(place / f"{split}-00000-of-00001.parquet", words, generator, round(size / 2 * share))
+            first = write_sentences(place / f"{split}-00000-of-00001.parquet", words, generator, round(size / 2 * share), train)
+            train = train or first
 
 
-def write_sentences(path, words, generator, count):
+def write_sentences(path, words, generator, count, others=None):
+    """Write `count` sentences, and return the first of them; what is repeated is one of `others`, or a sentence a little before it."""
+    first = None
     schema = pa.schema([("tokens", pa.list_(pa.string())), ("ner_tags", pa.list_(pa.string()))])
     with pq.ParquetWriter(path, schema) as writer:
         for start in range(0, count, BLOCK):
@@ -209,11 +215,13 @@ def write_sentences(path, words, generator, count):
             again, fate = generator.integers(0, len(tokens), len(tokens)), generator.random(len(tokens))
             for row in range(1, len(tokens)):
                 if fate[row] < REPEATED + NEARLY:
-                    tokens[row] = tokens[again[row] % row].copy()
+                    tokens[row] = (others[again[row] % len(others)] if others else tokens[again[row] % row]).copy()
                     if fate[row] >= REPEATED:
                         tokens[row][again[row] % len(tokens[row])] = words[again[row]]
             tags = [tagged(row) for row in tokens]
             writer.write_table(pa.table({"tokens": [list(row) for row in tokens], "ner_tags": tags}, schema=schema))
+            first = first or tokens
+    return first
 
 
 def tagged(tokens):
@@ -362,4 +370,5 @@ STAGES["shards"] = Stage("dry run of the full test set in shards", (8, 64, 512),
 
 
 if __name__ == "__main__":
+    on_cores()
     main()

@@ -11,6 +11,7 @@ writes   STATS.json    percentiles; splits: per split the number of pairs, and f
 """
 
 import random
+from itertools import chain, islice
 
 import lib.offline  # noqa: F401
 
@@ -50,7 +51,7 @@ def main(argv=None):
         "percentiles": args.percentiles,
         "splits": splits,
         "histograms": {text: histograms({split: lengths[split][text]["words"] for split in SPLITS}) for text in TEXTS},
-        "sample": sample(args.train, args.seed),
+        "sample": sample(args.train, splits["train"]["pairs"], args.seed),
     }
     with whole(args.output) as part:
         write_json(part, statistics)
@@ -66,9 +67,10 @@ def text_lengths(path):
     return lengths
 
 
-def sample(path, seed):
-    pairs = [row for rows in parquet_batches(path, ("id", *TEXTS), 1000) for row in rows]
-    return random.Random(seed).choice(pairs)
+def sample(path, rows, seed):
+    """One of the file's `rows` pairs, drawn."""
+    place = random.Random(seed).choice(range(rows))
+    return next(islice(chain.from_iterable(parquet_batches(path, ("id", *TEXTS), 1000)), place, None))
 
 
 if __name__ == "__main__":

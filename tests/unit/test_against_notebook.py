@@ -10,7 +10,7 @@ import pytest
 import against_notebook
 import overheads
 import scale
-from against_notebook import STAGES, ratios, table
+from against_notebook import STAGES, ratios, summarized, table, whole_run
 from lib.config import checked
 from lib.program import InputError
 from lib.records import read_json, read_yaml
@@ -103,23 +103,47 @@ def found(*stages, notebook=0.45, better=1):
 ARGUMENTS = Namespace(size="quarter", repeats=3)
 
 
+def lines_of(stages, whole_run=None):
+    return table(ARGUMENTS, stages, summarized(stages, IMPORTS, whole_run))
+
+
 def test_the_table_has_medians_of_turns_and_counts_the_notebook_s_imports_once():
-    lines = table(ARGUMENTS, found(*STAGES), IMPORTS)
+    lines = lines_of(found(*STAGES))
     assert "| 12.0 | 4.0 | 2.00× (2.00–6.50) | 2.5× | no |" in lines[4]
     assert "10.0 sentences | 25.0 | 3.0 | 0.8 | F1 0.450 | 0.500 [0.400, 0.600] | yes |" in lines[4]
     assert "| 2.00× (2.00–6.50) | 1.8× | yes |" in lines[8]
     # turns of 8, 12 and 13 seconds for 4, 6 and 2, five times, and two seconds of imports once
     assert lines[9].startswith("| end to end | 62.0 | 20.0 | 2.10× (2.07–6.70) | 2.5× | no | | | 3.0 | 0.8 |")
-    assert "not above the notebook's: met" in lines[11]
+    assert lines[11] == "Peak memory (in these stages, that of the whole run is not known) not above the notebook's: met."
+
+
+def test_the_peak_of_the_whole_run_counts_where_it_is_known(tmp_path):
+    lines = lines_of(found(*STAGES), 4 * 2**30)
+    assert lines[9].endswith("| 3.0 | 4.0 | | | |")
+    assert lines[11] == "Peak memory (in the whole run) not above the notebook's: not met."
+    args = Namespace(size="quarter", output=tmp_path)
+    assert whole_run(args) is None
+    record(tmp_path, "overheads-quarter", [], run={"peak_bytes": 7})
+    assert whole_run(args) == 7
+    (tmp_path / "overheads-quarter.json").write_text('{"commit": "another", "run": {"peak_bytes": 7}}')
+    assert whole_run(args) is None
+
+
+def test_the_record_has_the_table_s_numbers():
+    numbers = summarized(found(*STAGES), IMPORTS)
+    assert numbers["summary"]["ner_training"]["ratio"] == {"median": 2.0, "low": 2.0, "high": 6.5}
+    assert numbers["summary"]["ner_training"]["per_second"] == {"notebook": 10.0, "kargah": 25.0}
+    assert numbers["end_to_end"]["seconds"] == {"notebook": 62.0, "kargah": 20.0}
+    assert summarized(found("scoring"), IMPORTS)["end_to_end"] is None
 
 
 @pytest.mark.parametrize(("notebook", "better", "said"), [(0.61, 1, "no"), (0.39, 1, "yes"), (0.39, -1, "no"), (0.61, -1, "yes")])
 def test_quality_is_kept_within_the_interval_or_above(notebook, better, said):
-    assert table(ARGUMENTS, found("scoring", notebook=notebook, better=better), IMPORTS)[4].endswith(f" {said} |")
+    assert lines_of(found("scoring", notebook=notebook, better=better))[4].endswith(f" {said} |")
 
 
 def test_there_is_no_sum_of_some_stages():
-    assert not [line for line in table(ARGUMENTS, found("scoring"), IMPORTS) if "end to end" in line]
+    assert not [line for line in lines_of(found("scoring")) if "end to end" in line]
 
 
 def test_a_run_cut_short_leaves_the_stages_before(tmp_path, monkeypatch):
