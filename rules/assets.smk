@@ -37,7 +37,8 @@ rule preflight:
     """Check access, disk, memory, device, precisions and versions before work starts, and say how long it should take.
 
     No rule has its file as an input, so that checking again runs nothing else again. It comes first, and alone, by its priority and
-    threads: as an ancient() input of `fetch`, it would keep jobs from running that have nothing to do with it (Snakemake 9.27).
+    threads: as an ancient() input of `fetch`, it would keep jobs from running that have nothing to do with it (Snakemake 9.27). On a
+    cluster threads hold nothing back: it comes with the first fetches, beside them.
     """
     input:
         script=script("preflight.py"),

@@ -12,6 +12,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from lib import systems
 from lib.config import ConfigError, checked, ordered
+from lib.machine import ALLOCATOR
 from lib.manifest import edited, files_of, record_of
 from lib.modules import files_of_script
 from lib.preflight import Machine, hours
@@ -41,10 +42,8 @@ SUMMARIZATION = config["summarization"]
 SYSTEMS = systems.with_seeds(SUMMARIZATION["systems"], systems.extra_seeds(config))
 NER_FOLDERS = systems.ner_folders(config)
 
-# glibc gives large tensors back to the system after every step, and first touches are slow; read at the start of a process only
-os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "100000000000")
-os.environ.setdefault("MALLOC_TOP_PAD_", "1000000000")
+for name, value in ALLOCATOR.items():
+    os.environ.setdefault(name, value)
 
 
 # ------------------------------------------------------------------ systems

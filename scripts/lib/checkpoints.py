@@ -8,6 +8,7 @@ A checkpoint is what transformers' Trainer makes of one, with what it forgets be
 for optimizer, scheduler and random numbers: those are torch's pickles, which Trainer loads with weights_only, and which no run hands on.
 """
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -194,7 +195,10 @@ class Checkpoints(TrainerCallback):
 
 
 def locked(path):
-    """A descriptor of the file `path`, locked to this process until it is closed, for which it waits. The file's folder is made."""
+    """A descriptor of the file `path`, locked to this process until it is closed, for which it waits. The file's folder is made.
+
+    Where the disk knows no locks, as some that machines share, it goes on without.
+    """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT)
@@ -203,6 +207,10 @@ def locked(path):
         except BlockingIOError:
             progress(f"{path.parent}: another process is at this training; waiting for it to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            log(f"{path.parent}: this disk knows no locks ({error.strerror}); let no other process train there")
         if path.exists() and os.path.samestat(os.stat(path), os.fstat(lock)):  # it may have been removed meanwhile
             return lock
         os.close(lock)

@@ -6,16 +6,35 @@ import re
 import subprocess
 from pathlib import Path
 
+# glibc gives large tensors back to the system after every step, and first touches are slow; read at the start of a process only
+ALLOCATOR = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "1000000000"}
+
 
 def machine():
     """processor, cores, memory_bytes, and of each GPU what nvidia-smi calls it."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": memory_bytes(),
         "gpus": gpus(),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def memory_bytes(root=Path("/")):
+    """The machine's memory, or what this process's control group (version 1 or 2), as of a container, allows if that is less."""
+    allowed = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, group = line.split(":", 2)
+        if controllers in ("", "memory"):
+            place, limit = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
+            top = root / "sys/fs/cgroup" / place
+            for folder in (group, *map(str, Path(group).parents)):  # a container sees its own group as the top
+                file = top / folder.lstrip("/") / limit
+                if file.exists() and (text := file.read_text().strip()).isdigit():
+                    allowed.append(int(text))
+    return min(allowed)
 
 
 def processor():

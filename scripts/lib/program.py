@@ -56,10 +56,13 @@ def program(main):
 
 
 def end_with(process):
-    """Send this process a SIGTERM when the other one, of this machine, has ended."""
+    """Send this process a SIGTERM when the other one, of this machine, has ended; at once, if it ended while this one was loading."""
     try:
         descriptor = os.pidfd_open(process)
-    except OSError:  # it is gone, or not to be seen from here
+    except ProcessLookupError:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return
+    except OSError:  # the system tells nothing of processes
         return
 
     def watch():

@@ -4,15 +4,15 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from filelock import FileLock
 
 from lib.manifest import sha256
 from lib.program import InputError, log, progress
-from lib.publish import whole
+from lib.publish import remove, whole
 
 
 def download_wheel(package, version, checksum, platform, key, cache):
@@ -26,9 +26,9 @@ def download_wheel(package, version, checksum, platform, key, cache):
         if kept.is_file() and sha256(kept) == checksum:
             return kept
         progress(f"downloading {package} {version} from the package index")
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
+        with emptied(cache / f".{checksum}") as folder:
             _pip_download(package, version, platform, key, folder)
-            wheel = next(Path(folder).glob("*.whl"))
+            wheel = next(folder.glob("*.whl"))
             found = sha256(wheel)
             if found != checksum:
                 raise InputError(
@@ -38,6 +38,17 @@ def download_wheel(package, version, checksum, platform, key, cache):
             with whole(kept) as part:
                 wheel.rename(part)
     return kept
+
+
+@contextmanager
+def emptied(folder):
+    """A folder for as long as it is needed; what a killed process left there is removed first."""
+    remove(folder)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        remove(folder)
 
 
 def _pip_download(package, version, platform, key, folder):

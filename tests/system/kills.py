@@ -99,6 +99,11 @@ def lost(before, after):
     return [training for training, step in after.items() if step < before.get(training, 0)]
 
 
+def resumptions(folder):
+    """How often a training said that it went on from a checkpoint, in the last run that was started in `folder`."""
+    return (folder / "output.txt").read_text().count("resumed from step")
+
+
 def wait_for_orphans(folder):
     """Trainings that outlived their Snakemake are told to stop, and hold the lock of their work folder until then."""
     for place, _, names in os.walk(folder / "work"):
@@ -108,6 +113,8 @@ def wait_for_orphans(folder):
 
 
 def nothing_partial(folder):
-    """Assert that no run left anything half done in a folder: no part of an output, no checkpoint."""
+    """Assert that no run left anything half done in a folder: no part of an output or a download, nothing unzipped, no checkpoint."""
     assert not [path for path in folder.rglob("*") if path.name.startswith(".part-")]
+    cache = folder / "assets" / ".cache"
+    assert not [path for path in (*cache.glob(".*"), *cache.glob("wheels/.*")) if path.is_dir()]
     assert not [path for path in (folder / "work").rglob("*") if path.is_file()]

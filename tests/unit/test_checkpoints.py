@@ -1,5 +1,6 @@
 """A training that is stopped at any step goes on, and ends with the same bytes; what does not belong to it is never resumed."""
 
+import errno
 import os
 import signal
 import socket
@@ -234,6 +235,15 @@ def test_a_second_process_waits_for_the_first_even_if_its_folder_goes_meanwhile(
     os.close(got[0])
 
 
+def test_a_disk_without_locks_is_said_and_worked_on(tmp_path, monkeypatch, capsys):
+    def refused(lock, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    os.close(locked(tmp_path / "lock"))
+    assert "this disk knows no locks (No locks available)" in capsys.readouterr().err
+
+
 # ------------------------------------------------------------------ what a killed Snakemake leaves
 
 
@@ -246,6 +256,15 @@ def test_a_job_ends_with_its_snakemake(tmp_path):
         snakemake.kill()
         snakemake.wait()
         assert job.wait(30) == -signal.SIGTERM
+
+
+def test_a_job_whose_snakemake_died_while_it_was_loading_ends_before_it_begins():
+    snakemake = subprocess.Popen(["true"])
+    snakemake.wait()
+    code = "from lib.program import program; program(lambda argv: print('at work'))()"
+    environment = os.environ | {"KARGAH_SNAKEMAKE": str(snakemake.pid), "PYTHONPATH": os.pathsep.join(sys.path)}
+    job = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=False)
+    assert (job.returncode, job.stdout) == (-signal.SIGTERM, b"")
 
 
 def test_a_dead_snakemake_s_lock_goes_and_a_living_one_s_stays(tmp_path):

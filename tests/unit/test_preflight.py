@@ -1,11 +1,13 @@
 """Preflight says what would go wrong later, and what to do about it, before any work starts."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import preflight
+from lib.machine import memory_bytes
 from lib.preflight import FAILED, NOTE, OK, Machine, check_disk, check_memory, check_precisions, check_versions, hours
 from lib.program import InputError
 from lib.records import read_json
@@ -26,6 +28,25 @@ NEEDS = {
 
 def statuses(checks):
     return {check.name: check.status for check in checks}
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "allowed"),
+    [
+        ("", {}, None),
+        ("0::/\n", {"memory.max": "max"}, None),
+        ("0::/\n", {"memory.max": "5000"}, 5000),
+        ("0::/jobs/mine\n", {"jobs/mine/memory.max": "max", "jobs/memory.max": "7000"}, 7000),
+        ("9:cpu:/\n3:memory:/docker/abc\n", {"memory/memory.limit_in_bytes": "6000"}, 6000),
+        ("3:memory:/\n", {"memory/memory.limit_in_bytes": "9223372036854771712"}, None),
+    ],
+)
+def test_memory_is_what_a_container_allows(tmp_path, groups, files, allowed):
+    for path, text in {"proc/self/cgroup": groups, **{f"sys/fs/cgroup/{path}": f"{text}\n" for path, text in files.items()}}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    every = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert memory_bytes(tmp_path) == (allowed or every)
 
 
 def test_memory_that_the_rules_ask_for_must_be_there():

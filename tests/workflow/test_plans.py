@@ -90,12 +90,13 @@ def test_a_thousand_systems_make_command_lines_that_a_shell_takes(project):
     assert max(len(options) for _, options in commands) < 100 * 1024
 
 
-def test_the_number_of_processes_of_fine_tuning_is_a_resource(project):
-    more = ["-n", "-p", "--set-resources", "finetune:processes=4", "--configfile", "presets/smoke.yaml"]
+@pytest.mark.parametrize(("asked", "given"), [("4", "4"), ("3 * attempt", "3")])
+def test_the_number_of_processes_of_fine_tuning_is_a_resource(project, asked, given):
+    """As a number, or growing with the attempt, as docs/slurm.md has it for the memory of several processes."""
+    more = ["-n", "-p", "--set-resources", f"finetune:processes={asked}", "--configfile", "presets/smoke.yaml"]
     run = snakemake(project, *more, "--", "results/smoke/summarization/systems/smollm2_tuned/model")
     assert run.returncode == 0, run.stdout[-3000:]
-    (command,) = re.findall(r"finetune\.py .*?--processes (\d+)", run.stdout, re.S)
-    assert command == "4"
+    assert re.findall(r"finetune\.py .*?--processes (\d+)", run.stdout, re.S) == [given]
 
 
 @pytest.mark.parametrize(("configured", "options"), [(3, []), (1, ["--set-scatter", "generation=3"])], ids=["config", "command line"])
@@ -148,9 +149,23 @@ def test_every_job_asks_for_memory_and_time_that_grow_with_its_attempts():
     assert not [name for name, body in jobs.items() if "mem_mb=growing(" not in body or "runtime=growing(" not in body]
 
 
+def test_of_large_files_too_the_content_decides_and_not_the_date(tmp_path):
+    (tmp_path / "profiles").symlink_to(ROOT / "profiles")
+    rule = 'rule copy:\n    input:\n        "data",\n    output:\n        "copy",\n    shell:\n        "cp {input} {output}"\n'
+    (tmp_path / "Snakefile").write_text(rule)
+    (tmp_path / "data").write_bytes(bytes(2_000_000))  # twice as much as without the profile
+    assert snakemake(tmp_path, "--cores", "1").returncode == 0
+    (tmp_path / "data").touch()
+    assert "Nothing to be done" in snakemake(tmp_path, "-n").stdout
+    (tmp_path / "data").write_bytes(bytes(2_000_001))
+    assert "Nothing to be done" not in snakemake(tmp_path, "-n").stdout
+
+
 @pytest.mark.parametrize("profile", ["slurm", "cluster-generic"])
 def test_a_cluster_s_profile_sends_the_rules_that_use_a_gpu_to_one(profile):
-    asked = yaml.safe_load((ROOT / "profiles" / profile / "config.v8+.yaml").read_text())["set-resources"]
+    settings = yaml.safe_load((ROOT / "profiles" / profile / "config.v8+.yaml").read_text())
+    asked = settings["set-resources"]
+    assert settings["set-threads"]["preflight"] == 1, "no number of cores bounds those of a job here"
     device = ROOT / "scripts" / "lib" / "device.py"
     using = {path.stem for path in (ROOT / "scripts").glob("*.py") if device in files_of_script(path)}
     need_none = {"preflight", "prune", "ner_predict"}  # the first asks what is here; the others have little to compute
