@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -325,7 +326,7 @@ def model_gigabytes(name):
 # ------------------------------------------------------------------ resources
 
 # a modest GPU, or a node without one, in operations and bytes a second: what jobs on a cluster may count on
-NODE = Machine("a node", 0, None, "fp32", operations=3e12, bandwidth=2e10)
+NODE = Machine("a node", 0, None, "bf16", operations=3e12, bandwidth=2e10)
 
 
 def growing(amount):
@@ -403,8 +404,8 @@ def calibration_flags(wildcards):
 
 # ------------------------------------------------------------------ preflight
 
-# where the configuration does not tell: a data set's rows, or the bytes of one; a row's subwords, an article's
-NOMINAL_ROWS, ROW_BYTES, WORD_PIECES, ARTICLE_TOKENS = 20_000, 500, 30, 900
+# where the configuration does not tell: a data set's rows, or the bytes of one; a row's subwords, an article's; a data set's size
+NOMINAL_ROWS, ROW_BYTES, WORD_PIECES, ARTICLE_TOKENS, NOMINAL_GIGABYTES = 20_000, 500, 30, 900, 1
 
 
 def run_needs():
@@ -416,6 +417,7 @@ def run_needs():
     memory |= {f"fine-tuning {name}": finetuning_mb(name) for name in systems_of_kind("finetune")}
     most = max(memory, key=memory.get)
     made = sum(model_gigabytes(root_model(name)) for name in SYSTEMS if makes_model(name))
+    made += sum(model_gigabytes(root_model(name)) for name in SYSTEMS if is_sparse(name))  # once more, without its zeros
     made += sum(model_gigabytes(own["backbone"]) for own in taggers.values())
     names = systems.used_assets(config)
     fetched = {name: asset(asset_kind(name), name) for name in names}
@@ -431,7 +433,7 @@ def run_needs():
         ],
         "disk": {  # of a whole run; `there` are folders whose content is a part of it
             "assets": {
-                "gigabytes": sum(model_gigabytes(name) for name in names if name in config["models"]),
+                "gigabytes": sum(model_gigabytes(name) if name in config["models"] else dataset_gigabytes(name) for name in names),
                 "there": list(fetched.values()),
             },
             "results": {"gigabytes": made, "there": [f"results/{config['run']}"]},
@@ -448,6 +450,7 @@ def run_needs():
             },
             "generation": {f"summarization.systems.{name}.precision": settings(name, "generation")["precision"] for name in generating},
         },
+        "node": asdict(NODE),
         "work": {
             "jobs": 3 * len(SYSTEMS) + 4 * len(taggers) + len(names),
             "training": [ner_work(own) for own in taggers.values()] + [finetuning_work(name) for name in systems_of_kind("finetune")],
@@ -464,10 +467,21 @@ def public_entry(name):
 
 def nominal_rows(name):
     """About how many rows a data set has, before anybody has read it."""
+    size = local_bytes(name)
+    return NOMINAL_ROWS if size is None else size // ROW_BYTES
+
+
+def dataset_gigabytes(name):
+    size = local_bytes(name)
+    return NOMINAL_GIGABYTES if size is None else size / 1e9
+
+
+def local_bytes(name):
+    """The size of a data set that is a local folder; None of any other."""
     entry = config["datasets"][name]
     if entry["source"] != "local":
-        return NOMINAL_ROWS
-    return sum(os.path.getsize(os.path.join(entry["path"], file)) for file in files_of(entry["path"])) // ROW_BYTES
+        return None
+    return sum(os.path.getsize(os.path.join(entry["path"], file)) for file in files_of(entry["path"]))
 
 
 def ner_work(own):

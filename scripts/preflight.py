@@ -65,9 +65,11 @@ def main(argv=None):
         *check_versions(dict(PIN.findall(args.lock.read_text(encoding="utf-8"))), installed()),
         *check_access(args.needs["assets"]),
     ]
-    expected = None if elsewhere else hours(args.needs["work"], machine)
-    if expected is not None:
-        checks.append(Check("time", OK, f"about {duration(expected)} for the whole run, from this machine's arithmetic and memory"))
+    expected, source = hours(args.needs["work"], machine), "from this machine's arithmetic and memory"
+    if elsewhere:
+        expected = hours(args.needs["work"], Machine(**args.needs["node"]))
+        source = "if its jobs ran one after another, on nodes as their time limits assume"
+    checks.append(Check("time", OK, f"about {duration(expected)} for the whole run, {source}"))
     print("\n".join(table(checks)), flush=True)
     failed = [check for check in checks if check.status == FAILED]
     if failed:

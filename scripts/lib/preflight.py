@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 
 OK, NOTE, FAILED = "ok", "note", "failed"
 TRAINING_BYTES = 16  # a weight: itself, its gradient and AdamW's two moments, in fp32
-TRAINING_SHARE, PROMPT_SHARE = 0.3, 0.35  # of the arithmetic that a product of matrices reaches, by training and by reading prompts
+# of the arithmetic that a product of matrices reaches, by training and by reading prompts, as the demo did on two processors
+TRAINING_SHARE = {"fp32": 0.75, "bf16": 0.3, "fp16": 0.3}
+PROMPT_SHARE = {"fp32": 0.45, "bf16": 0.35, "fp16": 0.35}
 SECONDS_A_JOB = 12  # to start Python, import, load
 
 
@@ -111,10 +113,11 @@ def hours(work, machine):
     once for a batch.
     """
     seconds = work["jobs"] * SECONDS_A_JOB
+    training, prompts = (share[machine.precision] * machine.operations for share in (TRAINING_SHARE, PROMPT_SHARE))
     for part in work["training"]:
-        seconds += 6 * part["parameters"] * part["tokens"] / (TRAINING_SHARE * machine.operations)
+        seconds += 6 * part["parameters"] * part["tokens"] / training
     for part in work["generation"]:
-        seconds += 2 * part["parameters"] * part["articles"] * part["prompt_tokens"] / (PROMPT_SHARE * machine.operations)
+        seconds += 2 * part["parameters"] * part["articles"] * part["prompt_tokens"] / prompts
         batches = -(-part["articles"] // part["batch_size"])
         seconds += batches * part["new_tokens"] * 2 * part["parameters"] / machine.bandwidth
     return seconds / 3600

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_hours_follow_the_work():
     training = {"parameters": 1e8, "tokens": 1e6}
     generation = {"parameters": 1e8, "articles": 100, "prompt_tokens": 1000, "new_tokens": 50, "batch_size": 8}
     work = {"jobs": 0, "training": [training], "generation": [generation]}
-    expected = 6e14 / (0.3 * 1e11) + 2e13 / (0.35 * 1e11) + 13 * 50 * 2e8 / 1e10
+    expected = 6e14 / (0.75 * 1e11) + 2e13 / (0.45 * 1e11) + 13 * 50 * 2e8 / 1e10
     assert hours(work, CPU) == pytest.approx(expected / 3600)
     assert hours(work | {"jobs": 300}, CPU) == pytest.approx((expected + 3600) / 3600)
 
@@ -136,8 +137,8 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(preflight, "measured", lambda precisions: CPU)
     (tmp_path / "lock.txt").write_text("# pins\nno-such-package==1.0\n")
 
-    def run(**needs):
-        argv = ["--needs", json.dumps(NEEDS | needs), "--lock", "lock.txt", "--devices", "here", "--output", "preflight.json"]
+    def run(devices="here", **needs):
+        argv = ["--needs", json.dumps(NEEDS | needs), "--lock", "lock.txt", "--devices", devices, "--output", "preflight.json"]
         preflight.main(argv)
         return {check["name"]: check for check in read_json("preflight.json")["checks"]}
 
@@ -171,6 +172,13 @@ def test_what_can_be_read_is_told_with_its_commit(run, monkeypatch):
     assert checks["models.llama"]["text"] == "o/n can be read, at cccccccc"
     assert checks["models.other"]["text"] == "to be fetched, source wheel"
     assert checks["time"]["status"] == OK
+
+
+def test_of_a_cluster_the_hours_are_those_of_its_nodes(run):
+    work = {"work": {"jobs": 0, "training": [{"parameters": 1e8, "tokens": 1e7}], "generation": []}}
+    node = {"node": asdict(T4)}
+    assert "about 22 hours for the whole run, from this machine's arithmetic" in run(**work, **node)["time"]["text"]
+    assert "about 17 minutes for the whole run, if its jobs ran one after another" in run("elsewhere", **work, **node)["time"]["text"]
 
 
 def test_a_folder_without_permission_is_named(run, tmp_path, monkeypatch):
