@@ -38,7 +38,6 @@ from lib.records import read_json, read_jsonl, read_parquet  # noqa: E402
 from lib.rouge import rouge  # noqa: E402
 from measuring import add_arguments, circumstances, measured, on_cores, record, run_of, workflow  # noqa: E402
 
-SIZES = ("quarter", "demo")
 WAYS = ("notebook", "kargah")
 SEED = 42
 SAME = 0.01  # percentage points between two scorers' means
@@ -66,7 +65,7 @@ END_TO_END = 2.5
 
 def arguments(argv):
     command = parser(__doc__)
-    add_arguments(command, SIZES)
+    add_arguments(command)
     command.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     return command.parse_args(argv)
 

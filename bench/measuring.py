@@ -17,6 +17,7 @@ from lib.records import read_json, read_yaml, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 CORES = 2
+SIZES = ("quarter", "demo", "smoke")
 VERSIONS = ("torch", "transformers", "trl", "snakemake")
 
 
@@ -64,9 +65,9 @@ def workflow(size, *options, more=()):
     return snakemake("--quiet", "host", "reason", "--show-failed-logs", *files, *options)
 
 
-def add_arguments(command, sizes):
+def add_arguments(command):
     """The options that every benchmark of a run has."""
-    command.add_argument("--size", choices=sizes, default="quarter", help="smoke is for a try: its work is next to nothing")
+    command.add_argument("--size", choices=SIZES, default="quarter", help="smoke is for a try: its work is next to nothing")
     command.add_argument("--repeats", type=positive, default=3)
     command.add_argument("--output", type=Path, default=ROOT / "results/bench")
 

@@ -30,14 +30,13 @@ from lib.publish import remove  # noqa: E402
 from lib.records import read_json  # noqa: E402
 from measuring import add_arguments, fetch, measured, record, run_of, sweep, workflow  # noqa: E402
 
-SIZES = ("quarter", "demo", "smoke")
 SYSTEMS = 1_000
 AIMS = {"nothing": 3, "sweep": 10, "share": 0.1}  # seconds, seconds, of the wall time
 
 
 def arguments(argv):
     command = parser(__doc__)
-    add_arguments(command, SIZES)
+    add_arguments(command)
     return command.parse_args(argv)
 
 

@@ -1,0 +1,25 @@
+"""The benchmark against the notebook, tried on the smoke preset: both ways really do every stage."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from against_notebook import STAGES, WAYS
+from lib.records import read_json
+from runs import ROOT, copy_of_project
+
+
+def test_the_benchmark_from_end_to_end(tmp_path):
+    copy_of_project(tmp_path)
+    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "bench/against_notebook.py", "--size", "smoke", "--repeats", "1"]
+    run = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr[-4000:]
+    found = read_json(tmp_path / "results" / "bench" / "notebook-smoke.json")
+    assert list(found["summary"]) == list(STAGES)
+    for stage in found["summary"].values():
+        assert all(stage[key][way] > 0 for key in ("seconds", "per_second", "peak_bytes") for way in WAYS)
+    scoring = found["measurements"]["scoring"]["quality"]
+    assert scoring["notebook"] == scoring["kargah"]["value"] < 1e-3, "both ways give the same scores"
+    assert "end to end" in run.stdout
