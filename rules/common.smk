@@ -362,6 +362,16 @@ def minutes(kind, work):
     return 60 + 60 * hours({"jobs": 0, "training": [], "generation": [], kind: [work]}, NODE)
 
 
+def minutes_of_loading(system, least):
+    """Time for work on a model's weights as they lie on a disk."""
+    return least + int(least * model_gigabytes(root_model(system)))
+
+
+def local_mb(*names):
+    """Megabytes of the data sets that are local folders; how large those of a hub are is known when they are fetched."""
+    return sum(local_bytes(name) or 0 for name in names) // 10**6
+
+
 # ------------------------------------------------------------------ training and compression
 
 CHECKPOINT_MINUTES = 10  # of rules that train, as a resource: neither another value nor a checkpoint changes a result
@@ -486,11 +496,29 @@ def local_bytes(name):
 
 def ner_work(own):
     rows = sum(dataset["limit"]["train"] or nominal_rows(name) for name, dataset in own["datasets"].items())
-    # most of such an encoder's weights are its embedding table, of which a word takes a row
-    return {
-        "parameters": 0.3 * model_gigabytes(own["backbone"]) * 1e9 / 4,
-        "tokens": rows * WORD_PIECES * own["training"]["num_train_epochs"],
-    }
+    return {"parameters": encoder_parameters(own["backbone"]), "tokens": rows * WORD_PIECES * own["training"]["num_train_epochs"]}
+
+
+def encoder_parameters(model):
+    """Most of such an encoder's weights are its embedding table, of which a word takes a row."""
+    return 0.3 * model_gigabytes(model) * 1e9 / 4
+
+
+def tagging_work(own):
+    """Validation and test are read once."""
+    limits = [(name, dataset["limit"][split]) for name, dataset in own["datasets"].items() for split in ("validation", "test")]
+    rows = sum(limit or nominal_rows(name) for name, limit in limits)
+    return reading_work(encoder_parameters(own["backbone"]), rows, WORD_PIECES)
+
+
+def loss_work(name):
+    tokens = min(article_tokens(), SUMMARIZATION["training"]["max_length"])
+    return reading_work(model_gigabytes(root_model(name)) * 1e9 / 2, SUMMARIZATION["splits"]["validation"], tokens)
+
+
+def reading_work(parameters, rows, tokens):
+    """As generation is counted, without anything generated."""
+    return {"parameters": parameters, "articles": rows, "prompt_tokens": tokens, "new_tokens": 0, "batch_size": 1}
 
 
 def article_tokens():

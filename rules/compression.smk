@@ -78,7 +78,7 @@ rule prune:
     threads: 2
     resources:
         mem_mb=growing(lambda w: system_mb(w.system, times=10)),
-        runtime=growing(120),
+        runtime=growing(lambda w: minutes_of_loading(w.system, 60)),
     params:
         rows=given("--calibration", "calibration"),
         template=given("--template", "template"),
@@ -124,7 +124,7 @@ rule sparsity:
         "../envs/models.yaml"
     resources:
         mem_mb=growing(lambda w: system_mb(w.system)),
-        runtime=growing(15),
+        runtime=growing(lambda w: minutes_of_loading(w.system, 15)),
     params:
         parent=given("--at-least", "parent"),
     message:
@@ -154,7 +154,7 @@ rule validation_loss:
     threads: 2
     resources:
         mem_mb=growing(lambda w: system_mb(w.system)),
-        runtime=growing(60),
+        runtime=growing(lambda w: minutes("generation", loss_work(w.system))),
     params:
         flags=loss_flags,
         seed=config["seed"],

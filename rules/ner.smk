@@ -35,8 +35,8 @@ rule ner_clean:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=growing(4000 + 2 * local_mb(*config["ner"]["datasets"])),
+        runtime=growing(60 + local_mb(*config["ner"]["datasets"]) // 5),
     params:
         datasets=as_json(ner_datasets()),
         cleaning=lambda w: as_json(ner_of(w)["cleaning"]),
@@ -69,8 +69,8 @@ rule ner_audit:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(60),
+        mem_mb=growing(4000 + 2 * local_mb(*config["ner"]["datasets"])),
+        runtime=growing(60 + local_mb(*config["ner"]["datasets"]) // 5),
     params:
         datasets=as_json(ner_datasets()),
         flags=lambda w: f"{flags(ner_of(w), 'max_length')} {near_flags(ner_of(w))}",
@@ -146,7 +146,7 @@ rule ner_evaluate:
     threads: 2
     resources:
         mem_mb=growing(lambda w: tagging_mb(w.tagger)),
-        runtime=growing(120),
+        runtime=growing(lambda w: 60 + minutes("generation", tagging_work(ner_of(w)))),
     params:
         flags=lambda w: f"{tagging_flags(w)} --seed {config['seed']}",
         train=given("--train", "train"),

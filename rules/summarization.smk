@@ -46,8 +46,8 @@ rule summ_split:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(30),
+        mem_mb=growing(4000 + 2 * local_mb(SUMMARIZATION["dataset"])),
+        runtime=growing(30 + local_mb(SUMMARIZATION["dataset"]) // 5),
     params:
         config=flags(PAIRS, "config") if "config" in PAIRS else "",
         columns=as_json(SUMMARIZATION["columns"]),
@@ -81,7 +81,7 @@ rule token_lengths:
         "../envs/models.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(15),
+        runtime=growing(15 + sum(SUMMARIZATION["splits"].values()) // 1000),
     message:
         "Measuring lengths in tokens of {wildcards.model}"
     shell:
@@ -105,7 +105,7 @@ rule text_statistics:
         "../envs/models.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(10),
+        runtime=growing(10 + sum(SUMMARIZATION["splits"].values()) // 1000),
     params:
         percentiles=" ".join(map(str, PERCENTILES)),
         tokens=lambda w, input: " ".join(f"{model}={path}" for model, path in zip(language_models(), input.lengths)),
