@@ -414,8 +414,9 @@ def calibration_flags(wildcards):
 
 # ------------------------------------------------------------------ preflight
 
-# where the configuration does not tell: a data set's rows, or the bytes of one; a row's subwords, an article's; a data set's size
-NOMINAL_ROWS, ROW_BYTES, WORD_PIECES, ARTICLE_TOKENS, NOMINAL_GIGABYTES = 20_000, 500, 30, 900, 1
+# where the configuration does not tell: a data set's rows, or the bytes of one; a row's subwords, an article's; a data set's size, by source
+NOMINAL_ROWS, ROW_BYTES, WORD_PIECES, ARTICLE_TOKENS = 20_000, 500, 30, 900
+NOMINAL_GIGABYTES = {"hub": 1, "wheel": 0.1}
 
 
 def run_needs():
@@ -483,7 +484,7 @@ def nominal_rows(name):
 
 def dataset_gigabytes(name):
     size = local_bytes(name)
-    return NOMINAL_GIGABYTES if size is None else size / 1e9
+    return NOMINAL_GIGABYTES[config["datasets"][name]["source"]] if size is None else size / 1e9
 
 
 def local_bytes(name):
