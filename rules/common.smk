@@ -13,7 +13,7 @@ sys.path.insert(0, str(SCRIPTS))
 
 from lib import systems
 from lib.config import ConfigError, checked, ordered
-from lib.machine import ALLOCATOR
+from lib.machine import ALLOCATOR, gpus
 from lib.manifest import edited, files_of, record_of
 from lib.modules import files_of_script
 from lib.preflight import Machine, hours
@@ -327,6 +327,16 @@ def model_gigabytes(name):
 
 # a modest GPU, or a node without one, in operations and bytes a second: what jobs on a cluster may count on
 NODE = Machine("a node", 0, None, "bf16", operations=3e12, bandwidth=2e10)
+
+
+def threads_of_a_model(wildcards):
+    """Two for a job that runs a model; where jobs run here and this machine has a GPU, all, so that they have the GPU one after another."""
+    return 1000 if workflow.local_exec and has_gpu() else 2
+
+
+@cache
+def has_gpu():
+    return bool(gpus())
 
 
 def growing(amount):

@@ -36,7 +36,7 @@ rule finetune:
         system=any_of(systems_of_kind("finetune")),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: finetuning_mb(w.system)),
         runtime=growing(lambda w: minutes("training", finetuning_work(w.system))),
@@ -75,7 +75,7 @@ rule prune:
         system=any_of(systems_of_kind("prune")),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: system_mb(w.system, times=10)),
         runtime=growing(lambda w: minutes_of_loading(w.system, 60)),
@@ -151,7 +151,7 @@ rule validation_loss:
         system=any_of(GENERATING),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: system_mb(w.system)),
         runtime=growing(lambda w: minutes("generation", loss_work(w.system))),

@@ -102,7 +102,7 @@ rule ner_train:
         tagger=any_of(ner_taggers()),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: ner_training_mb(w.tagger)),
         runtime=growing(lambda w: minutes("training", ner_work(ner_of(w)))),
@@ -143,7 +143,7 @@ rule ner_evaluate:
         tagger=any_of(ner_taggers()),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: tagging_mb(w.tagger)),
         runtime=growing(lambda w: 60 + minutes("generation", tagging_work(ner_of(w)))),
@@ -175,7 +175,7 @@ rule ner_predict:
         tagger=any_of(ner_taggers()),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: tagging_mb(w.tagger)),
         runtime=growing(30),

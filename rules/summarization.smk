@@ -164,7 +164,7 @@ rule generate:
         system=any_of(GENERATING),
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(lambda w: system_mb(w.system)),
         runtime=growing(lambda w: minutes("generation", generation_work(w.system))),
@@ -224,7 +224,7 @@ rule score:
         "<benchmarks>/score.jsonl"
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(2000 + loaded_mb(SUMMARIZATION["bertscore"]["model"])),
         runtime=growing(30 + len(SYSTEMS) * SUMMARIZATION["splits"]["test"] // 100),
@@ -316,7 +316,7 @@ rule qualities:
         "<benchmarks>/qualities.jsonl"
     conda:
         "../envs/models.yaml"
-    threads: 2
+    threads: threads_of_a_model
     resources:
         mem_mb=growing(tagging_mb("ner")),
         runtime=growing(30 + len(SUMMARIZATION["systems"]) * SUMMARIZATION["splits"]["test"] // 200),

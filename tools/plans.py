@@ -40,6 +40,7 @@ class Job:
     wildcards: dict
     inputs: list
     reason: str
+    threads: int
 
     @property
     def updated(self):
@@ -122,7 +123,8 @@ def _dry_run(folder, arguments, said, found):
 
     def collect(record):
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
-            jobs.append({"rule": record.rule_name, "wildcards": dict(record.wildcards), "inputs": record.input, "reason": record.reason})
+            of_job = {"rule": record.rule_name, "wildcards": dict(record.wildcards), "inputs": record.input}
+            jobs.append({**of_job, "reason": record.reason, "threads": record.threads})
         return True
 
     try:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lib.modules import files_of_script
+from plans import Edit, plan
 from runs import ROOT, planned, snakemake
 
 PRESETS = [None, *sorted(path.name for path in (ROOT / "presets").glob("*.yaml"))]
@@ -147,6 +148,20 @@ def test_every_job_asks_for_memory_and_time_that_grow_with_its_attempts():
     }
     assert len(jobs) > 10
     assert not [name for name, body in jobs.items() if "mem_mb=growing(" not in body or "runtime=growing(" not in body]
+
+
+def test_jobs_that_run_a_model_have_a_gpu_one_after_another(project, tmp_path, monkeypatch):
+    options = Edit(options=("--configfile", "presets/smoke.yaml", "--cores", "16"))
+    without = {job.rule: job.threads for job in plan(project, options, ["all"])}
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho a card, 16 GiB\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with_gpu = {job.rule: job.threads for job in plan(project, options, ["all"])}
+    several = {rule for rule, threads in without.items() if threads > 1} - {"preflight"}
+    assert several >= {"ner_train", "ner_evaluate", "generate", "finetune", "prune", "score", "qualities"}
+    assert {without[rule] for rule in several} == {2} and {with_gpu[rule] for rule in several} == {16}
+    assert [rule for rule in without if rule not in several and with_gpu[rule] != without[rule]] == []
 
 
 def test_of_large_files_too_the_content_decides_and_not_the_date(tmp_path):
