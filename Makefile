@@ -56,7 +56,7 @@ test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean c
 	python $(SYSTEM) $(FIRST) $(LATER) || failed=1; \
 	test -z "$$failed"
 
-SOAKED := smoke demo_again demo_kills demo_conda
+SOAKED := smoke benchmarks demo_again demo_kills demo_conda
 .PHONY: $(SOAKED:%=soak-%)
 soak-smoke: PROOFS = $(FIRST) tests/system/test_hub.py tests/unit/test_bad_input.py
 soak-%: PROOFS = tests/soak/test_$*.py

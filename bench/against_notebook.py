@@ -199,8 +199,8 @@ def kept(quality):
 def whole_run(args):
     """The peak memory of the whole run, in bytes, where bench/overheads.py has measured it for this commit; None where it has not."""
     path = args.output / f"overheads-{args.size}.json"
-    made = read_json(path) if path.exists() else {}
-    return made["run"]["peak_bytes"] if made.get("commit") == circumstances()["commit"] else None
+    made, commit = read_json(path) if path.exists() else None, circumstances()["commit"]
+    return made["run"]["peak_bytes"] if made and commit and made["commit"] == commit else None
 
 
 def summarized(found, imports, whole_run_bytes=None):

@@ -117,11 +117,14 @@ def test_the_table_has_medians_of_turns_and_counts_the_notebook_s_imports_once()
     assert lines[11] == "Peak memory (in these stages, that of the whole run is not known) not above the notebook's: met."
 
 
-def test_the_peak_of_the_whole_run_counts_where_it_is_known(tmp_path):
+def test_the_peak_of_the_whole_run_counts_where_it_is_known(tmp_path, monkeypatch):
     lines = lines_of(found(*STAGES), 4 * 2**30)
     assert lines[9].endswith("| 3.0 | 4.0 | | | |")
     assert lines[11] == "Peak memory (in the whole run) not above the notebook's: not met."
     args = Namespace(size="quarter", output=tmp_path)
+    monkeypatch.setattr(against_notebook, "circumstances", lambda: {"commit": None})
+    assert whole_run(args) is None
+    monkeypatch.undo()
     assert whole_run(args) is None
     record(tmp_path, "overheads-quarter", [], run={"peak_bytes": 7})
     assert whole_run(args) == 7

@@ -10,7 +10,7 @@ from lib.records import read_json
 from runs import ROOT, copy_of_project
 
 
-def test_the_benchmark_from_end_to_end(tmp_path):
+def test_the_benchmark_from_end_to_end(tmp_path, record_property):
     copy_of_project(tmp_path)
     shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "bench/against_notebook.py", "--size", "smoke", "--repeats", "1"]
@@ -23,3 +23,4 @@ def test_the_benchmark_from_end_to_end(tmp_path):
     scoring = found["measurements"]["scoring"]["quality"]
     assert scoring["notebook"] == scoring["kargah"]["value"] < 1e-3, "both ways give the same scores"
     assert "end to end" in run.stdout
+    record_property("found", f"{len(STAGES)} stages by either way; the same scores")
