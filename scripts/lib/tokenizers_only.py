@@ -6,8 +6,9 @@ themselves, not when they are imported.
 
 import sys
 
-sys.modules["torch"] = None  # as the language has it for a module that is not to be found
-from transformers.utils import is_torch_available  # noqa: E402
+if "torch" not in sys.modules:
+    sys.modules["torch"] = None  # as the language has it for a module that is not to be found
+    from transformers.utils import is_torch_available
 
-is_torch_available()  # transformers remembers the answer
-del sys.modules["torch"]
+    is_torch_available()  # transformers remembers the answer
+    del sys.modules["torch"]
