@@ -204,7 +204,7 @@ def whole_run(args):
 
 
 def summarized(found, imports, whole_run_bytes=None):
-    """{"imports", "stages": {name: …}, "end_to_end", "peak_bytes"} of the measurements: medians, ratios of the turns, speeds.
+    """{"imports_seconds", "summary": {stage: …}, "end_to_end", "peak_bytes", "peak_of_whole_run"}: medians, ratios of the turns, speeds.
 
     The notebook's imports are none of its stages' seconds and are counted once in its sum. The peak is that of the largest process: of
     the notebook in its stages, of Kargah in its stages or, where that is known, in the whole run. There is a sum only of all stages.

@@ -52,7 +52,7 @@ rule preflight:
     priority: 1000
     conda:
         "../envs/models.yaml"
-    threads: 1000
+    threads: ALL_CORES
     resources:
         mem_mb=1000,
         runtime=5,

@@ -329,9 +329,12 @@ def model_gigabytes(name):
 NODE = Machine("a node", 0, None, "bf16", operations=3e12, bandwidth=2e10)
 
 
+ALL_CORES = 1000  # as threads: Snakemake gives a job no more than it was given itself, and then no other job beside it
+
+
 def threads_of_a_model(wildcards):
     """Two for a job that runs a model; where jobs run here and this machine has a GPU, all, so that they have the GPU one after another."""
-    return 1000 if workflow.local_exec and has_gpu() else 2
+    return ALL_CORES if workflow.local_exec and has_gpu() else 2
 
 
 @cache
@@ -497,6 +500,7 @@ def dataset_gigabytes(name):
     return NOMINAL_GIGABYTES[config["datasets"][name]["source"]] if size is None else size / 1e9
 
 
+@cache
 def local_bytes(name):
     """The size of a data set that is a local folder; None of any other."""
     entry = config["datasets"][name]
@@ -515,6 +519,11 @@ def encoder_parameters(model):
     return 0.3 * model_gigabytes(model) * 1e9 / 4
 
 
+def decoder_parameters(system):
+    """Weights are stored in two bytes."""
+    return model_gigabytes(root_model(system)) * 1e9 / 2
+
+
 def tagging_work(own):
     """Validation and test are read once."""
     limits = [(name, dataset["limit"][split]) for name, dataset in own["datasets"].items() for split in ("validation", "test")]
@@ -524,7 +533,7 @@ def tagging_work(own):
 
 def loss_work(name):
     tokens = min(article_tokens(), SUMMARIZATION["training"]["max_length"])
-    return reading_work(model_gigabytes(root_model(name)) * 1e9 / 2, SUMMARIZATION["splits"]["validation"], tokens)
+    return reading_work(decoder_parameters(name), SUMMARIZATION["splits"]["validation"], tokens)
 
 
 def reading_work(parameters, rows, tokens):
@@ -540,14 +549,14 @@ def article_tokens():
 def finetuning_work(name):
     own = settings(name, "training")
     tokens = min(article_tokens(), own["max_length"]) * SUMMARIZATION["splits"]["train"] * own["num_train_epochs"]
-    return {"parameters": model_gigabytes(root_model(name)) * 1e9 / 2, "tokens": tokens}
+    return {"parameters": decoder_parameters(name), "tokens": tokens}
 
 
 def generation_work(name):
     own = settings(name, "generation")
     prompt = own["shots"] * own["shot_article_tokens"] + article_tokens()
     return {
-        "parameters": model_gigabytes(root_model(name)) * 1e9 / 2,
+        "parameters": decoder_parameters(name),
         "articles": SUMMARIZATION["splits"]["test"],
         "prompt_tokens": min(prompt, own["max_prompt_tokens"]),
         "new_tokens": own["max_new_tokens"],

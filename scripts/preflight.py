@@ -65,10 +65,10 @@ def main(argv=None):
         *check_versions(dict(PIN.findall(args.lock.read_text(encoding="utf-8"))), installed()),
         *check_access(args.needs["assets"]),
     ]
-    expected, source = hours(args.needs["work"], machine), "from this machine's arithmetic and memory"
+    at_work, source = machine, "from this machine's arithmetic and memory"
     if elsewhere:
-        expected = hours(args.needs["work"], Machine(**args.needs["node"]))
-        source = "if its jobs ran one after another, on nodes as their time limits assume"
+        at_work, source = Machine(**args.needs["node"]), "if its jobs ran one after another, on nodes as their time limits assume"
+    expected = hours(args.needs["work"], at_work)
     checks.append(Check("time", OK, f"about {duration(expected)} for the whole run, {source}"))
     print("\n".join(table(checks)), flush=True)
     failed = [check for check in checks if check.status == FAILED]

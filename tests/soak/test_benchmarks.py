@@ -1,6 +1,5 @@
 """The benchmark against the notebook, tried on the smoke preset: both ways really do every stage."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ def test_the_benchmark_from_end_to_end(tmp_path, record_property):
     copy_of_project(tmp_path)
     shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "bench/against_notebook.py", "--size", "smoke", "--repeats", "1"]
-    run = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-4000:]
     found = read_json(tmp_path / "results" / "bench" / "notebook-smoke.json")
     assert list(found["summary"]) == list(STAGES)
