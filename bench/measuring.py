@@ -9,7 +9,7 @@ from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
-from lib.commit import commit
+from lib.commit import commit, short
 from lib.device import device_name
 from lib.program import InputError, positive
 from lib.publish import whole
@@ -93,10 +93,8 @@ def fetched(model):
 
 def circumstances():
     """{"device", "commit", "date", "versions"}; a commit with + has changes that are not committed."""
-    found = commit(ROOT)
-    name = f"{found['commit'][:7]}{'+' if found['changed'] else ''}" if found["commit"] else None
     versions = {"python": platform.python_version()} | {package: version(package) for package in VERSIONS}
-    return {"device": device_name(), "commit": name, "date": date.today().isoformat(), "versions": versions}
+    return {"device": device_name(), "commit": short(commit(ROOT)), "date": date.today().isoformat(), "versions": versions}
 
 
 def record(folder, name, lines, **values):

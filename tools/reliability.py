@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from lib.commit import commit  # noqa: E402
+from lib.commit import commit, short  # noqa: E402
 from lib.machine import memory_bytes, processor  # noqa: E402
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -109,11 +109,9 @@ def rows(proofs):
 
 def circumstances():
     """Of this machine and this checkout; a commit with + has changes, beside the page, that are not committed."""
-    found = commit(ROOT)
-    changed = set(found["changed"]) - {str(PAGE.relative_to(ROOT))}
     return {
         "date": datetime.date.today().isoformat(),
-        "commit": f"{found['commit'][:7]}{'+' if changed else ''}",
+        "commit": short(commit(ROOT), besides=[str(PAGE.relative_to(ROOT))]),
         "cores": len(os.sched_getaffinity(0)),
         "processor": processor(),
         "gigabytes": memory_bytes() / 2**30,

@@ -14,6 +14,11 @@ def commit(folder):
     return {"commit": found, "changed": [line[3:] for line in changed]}
 
 
+def short(found, besides=()):
+    """The name to print of what `commit` found: seven digits, with a + where files beside `besides` have changed; None for no commit."""
+    return found["commit"] and found["commit"][:7] + "+" * bool(set(found["changed"]) - set(besides))
+
+
 def git(folder, *arguments):
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

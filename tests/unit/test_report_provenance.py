@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lib import rule_drawing
-from lib.commit import commit
+from lib.commit import commit, short
 from lib.program import InputError
 from lib.report_provenance import provenance
 from lib.rule_record import compact, measured, rules_of
@@ -99,7 +99,7 @@ def git(folder, *arguments):
 
 
 def test_the_commit_is_the_projects(tmp_path):
-    assert commit(tmp_path) == {"commit": None, "changed": []}
+    assert commit(tmp_path) == {"commit": None, "changed": []} and short(commit(tmp_path)) is None
     git(tmp_path, "init", "-q")
     project = tmp_path / "unpacked"
     project.mkdir()
@@ -112,3 +112,5 @@ def test_the_commit_is_the_projects(tmp_path):
     (project / "Snakefile").write_text("b")
     (project / "results").write_text("a run's")
     assert commit(project)["changed"] == ["unpacked/Snakefile"]
+    assert short(commit(project)) == commit(project)["commit"][:7] + "+"
+    assert short(commit(project), besides=["unpacked/Snakefile"]) == commit(project)["commit"][:7]
