@@ -58,12 +58,17 @@ test-system: .venv/.tested $(AXE) ## what needs minutes: the demo from a clean c
 
 SOAKED := smoke benchmarks demo_again demo_kills demo_conda
 .PHONY: $(SOAKED:%=soak-%)
-soak-smoke: PROOFS = $(FIRST) tests/system/test_hub.py tests/unit/test_bad_input.py
+PROOFS_OF_SMOKE := $(FIRST) tests/system/test_hub.py tests/unit/test_bad_input.py
+soak-smoke: PROOFS = $(PROOFS_OF_SMOKE)
 soak-%: PROOFS = tests/soak/test_$*.py
 soak: $(SOAKED:%=soak-%) ## the long proofs, hours: the smoke run's, and the demo twice, its trainings killed, under conda, with the study (docs/reliability.md)
 $(SOAKED:%=soak-%): soak-%: .venv/.tested
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m pytest $(PROOFS) --junitxml results/soak/$*.xml
 	@.venv/bin/python tools/reliability.py results/soak/$*.xml
+
+.PHONY: soak-age
+soak-age: .venv/.tested ## say how old the page of the long proofs is, and which of them it lacks
+	@.venv/bin/python tools/reliability.py --age $(sort $(PROOFS_OF_SMOKE) $(wildcard tests/soak/test_*.py))
 
 SIZE ?= quarter
 bench: .venv/.installed ## measure Kargah against the notebook it replaces, stage by stage, and what the workflow itself costs; SIZE=demo for the demo's sizes (results/bench)

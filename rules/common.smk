@@ -34,7 +34,7 @@ except ConfigError as error:
 # after a kill, the same command is to do: no lock of a Snakemake that is dead, and no job that outlives its own
 if workflow.is_main_process:
     ALIVE = alive()
-os.environ.update(KARGAH_SNAKEMAKE=str(os.getpid()))
+os.environ.update(KARGAH_ENDS_WITH=str(os.getpid()))
 
 # a cluster asks all processes of a job to stop: the shell around a script must not go first, or the script is killed at its checkpoint
 shell.prefix("set -euo pipefail; trap : TERM; ")
@@ -334,7 +334,7 @@ ALL_CORES = 1000  # as threads: Snakemake gives a job no more than it was given 
 
 def threads_of_a_model(wildcards):
     """Two for a job that runs a model; where jobs run here and this machine has a GPU, all, so that they have the GPU one after another."""
-    return ALL_CORES if workflow.local_exec and has_gpu() else 2
+    return ALL_CORES if workflow.local_exec and not workflow.remote_exec and has_gpu() else 2
 
 
 @cache

@@ -2,7 +2,7 @@
 
     make soak
     python tools/reliability.py results/soak/demo_again.xml
-    python tools/reliability.py --age
+    make soak-age
 
 reads    results/soak/PART.xml    pytest's record of a part of the proofs, all of them passed
 writes   docs/reliability.md      a section for each module of the proofs; those of other parts stay as they are
@@ -45,11 +45,11 @@ SECTIONS = re.compile(r"^## (.+)\n\n(\d{4}-\d\d-\d\d), commit (\w+\+?)", re.M)
 def main():
     command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     command.add_argument("record", type=Path, nargs="?")
-    command.add_argument("--age", action="store_true", help="say how old the page is, and write nothing")
+    command.add_argument("--age", type=Path, nargs="+", metavar="PROOFS", help="say how old the page is that these make, and write nothing")
     args = command.parse_args()
-    if bool(args.record) == args.age:
+    if bool(args.record) == bool(args.age):
         command.error("expected a record or --age")
-    print(age() if args.age else write(args.record))
+    print(age(args.age) if args.age else write(args.record))
 
 
 def write(record):
@@ -78,14 +78,20 @@ def new_sections(proofs):
     return sections
 
 
-def age():
-    """A line: which of the page's sections is the oldest, of which commit and date, and how many days ago."""
+def age(proofs):
+    """A line: which of the page's sections is the oldest, of which commit and date, and how many days ago; which modules have none."""
     found = SECTIONS.findall(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else []
     if not found:
         return f"{PAGE.relative_to(ROOT)}: not there; the long proofs (make soak) have not passed yet"
     title, date, of = min(found, key=lambda section: section[1])
     days = (datetime.date.today() - datetime.date.fromisoformat(date)).days
-    return f"{PAGE.relative_to(ROOT)}: the oldest of its {len(found)} sections, {title}, is of commit {of}, {date}, {days} days ago"
+    missing = sorted({title_of(path.stem) for path in proofs} - {section[0] for section in found})
+    said = f"{PAGE.relative_to(ROOT)}: the oldest of its {len(found)} sections, {title}, is of commit {of}, {date}, {days} days ago"
+    return f"{said}; not there: {', '.join(missing)}" if missing else said
+
+
+def title_of(module):
+    return module.removeprefix("test_").replace("_", " ")
 
 
 def read_proofs(record):
@@ -104,7 +110,7 @@ def rows(proofs):
     for (module, name), cases in tests.items():
         title = name.removeprefix("test_").replace("_s_", "'s ").replace("_", " ")
         found = next((found for _, found in cases if found), f"{len(cases)} cases" if len(cases) > 1 else "as it says")
-        yield module.removeprefix("test_").replace("_", " "), title, found, f"{sum(minutes for minutes, _ in cases):.1f}"
+        yield title_of(module), title, found, f"{sum(minutes for minutes, _ in cases):.1f}"
 
 
 def circumstances():

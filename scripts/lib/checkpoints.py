@@ -32,7 +32,7 @@ from lib.records import read_json, write_json
 
 NOT_DECISIVE = ("output", "log", "summary", "work", "checkpoint_minutes")  # arguments that do not change the result
 LIBRARIES = ("torch", "transformers", "accelerate", "trl", "peft")
-LOCK, TOO_LARGE = "lock", "too_large.json"
+LOCK, WORKERS, TOO_LARGE = "lock", "workers", "too_large.json"
 
 
 def add_arguments(command):
@@ -64,22 +64,34 @@ class Checkpoints(TrainerCallback):
         """Keep the work folder, in order, to this process; afterwards it is gone, unless an error left a checkpoint to go on from."""
         lock = locked(self.work / LOCK)
         try:
+            os.close(locked(self.work / WORKERS))  # those of a parent that was killed may still be at their last step
             self._tidy()
             yield
             self._forget()
         finally:
             with suppress(OSError):  # on a network's disk, a file still open leaves a trace
+                for path in self.folder.glob("checkpoint-*"):  # unfinished, perhaps for lack of space
+                    remove(path)
                 if not self.newest():
                     remove(self.folder)
             os.close(lock)
             with suppress(OSError):
-                if [path.name for path in self.work.iterdir()] == [LOCK]:
+                if {path.name for path in self.work.iterdir()} <= {LOCK, WORKERS}:
                     remove(self.work)
+
+    @contextmanager
+    def shared(self):
+        """Let no other parent have the work folder while this worker is there."""
+        lock = locked(self.work / WORKERS, fcntl.LOCK_SH)
+        try:
+            yield
+        finally:
+            os.close(lock)
 
     def _tidy(self):
         """Leave nothing but the newest whole checkpoint of this very training, and the batches that were too large for it."""
         for path in self.work.iterdir():
-            if path not in (self.folder, self.work / LOCK):
+            if path not in (self.folder, self.work / LOCK, self.work / WORKERS):
                 progress(f"{path}: of a training with other arguments, data or code; not used")
                 remove(path)
         self.folder.mkdir(exist_ok=True)
@@ -150,6 +162,7 @@ class Checkpoints(TrainerCallback):
         self.trainer.accelerator.wait_for_everyone()
         if args.process_index == 0:
             before = self._steps()
+            on_disk(made)
             made.rename(self.folder / f"step-{state.global_step}-{folder_digest(made)}")
             for path in before:
                 remove(path)
@@ -194,8 +207,9 @@ class Checkpoints(TrainerCallback):
                 signal.signal(number, handler)
 
 
-def locked(path):
-    """A descriptor of the file `path`, locked to this process until it is closed, for which it waits. The file's folder is made.
+def locked(path, kind=fcntl.LOCK_EX):
+    """A descriptor of the file `path`, locked to this process (or with LOCK_SH to all that share it) until it is closed, for which it
+    waits. The file's folder is made.
 
     Where the disk knows no locks, as some that machines share, it goes on without.
     """
@@ -203,10 +217,10 @@ def locked(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             progress(f"{path.parent}: another process is at this training; waiting for it to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, kind)
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
@@ -214,6 +228,16 @@ def locked(path):
         if path.exists() and os.path.samestat(os.stat(path), os.fstat(lock)):  # it may have been removed meanwhile
             return lock
         os.close(lock)
+
+
+def on_disk(folder):
+    """Have the system write what it holds of a folder's files: after a power failure, the one before is gone."""
+    for path in [*folder.rglob("*"), folder]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def training_digest(args, script):

@@ -17,7 +17,7 @@ import torch
 from accelerate.utils.memory import should_reduce_batch_size
 
 from lib.memory import largest_batch, with_batch_that_fits
-from lib.program import InputError
+from lib.program import ENDS_WITH, InputError
 from lib.publish import whole
 
 PATIENCE = 30  # seconds that workers have to end after one of them found something wrong
@@ -67,9 +67,9 @@ def start(processes, batch_size, accumulation, checkpoints):
 
 def in_processes(processes, batch_size, accumulation, checkpoints, run):
     """Call run() in as many workers, or in this process if one is asked for or this is a worker; whoever has no parent holds the
-    checkpoints."""
+    checkpoints, and nobody else has them while a worker is left."""
     if is_worker():
-        with word_for_the_parent():
+        with checkpoints.shared(), word_for_the_parent():
             run()
     elif processes > 1:
         with checkpoints.held():
@@ -99,9 +99,9 @@ def use_one_gpu():
 
 def _start_workers(processes, tried):
     with tempfile.TemporaryDirectory() as messages:
-        environment = os.environ | {MESSAGES: messages, TRIED: ",".join(map(str, tried))}
+        environment = os.environ | {MESSAGES: messages, TRIED: ",".join(map(str, tried)), ENDS_WITH: str(os.getpid())}
         if not torch.cuda.is_available():
-            threads = max(1, len(os.sched_getaffinity(0)) // processes)
+            threads = max(1, int(os.environ.get("OMP_NUM_THREADS") or len(os.sched_getaffinity(0))) // processes)
             environment |= {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": str(threads)}
         # with --cpu the launcher would start a single process where there is no MPI; the variable above has the same meaning
         command = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", str(processes)]

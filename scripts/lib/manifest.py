@@ -1,7 +1,8 @@
 """Folders that carry a record of their files' checksums: FOLDER.json beside FOLDER, so that a later edit inside is seen."""
 
 import hashlib
-from contextlib import contextmanager
+import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lib.publish import whole
@@ -23,19 +24,25 @@ def record_of(folder):
 def edited(folder):
     """A file of `folder` that is not as its record says, as a relative path; None if there is none, or no record.
 
-    Since the record is written last, only files younger than it are read.
+    The record is written last, so that only files that have changed since are read; of these the system keeps a time that copying does
+    not set (ctime). If all are as they were, the record is dated anew, and they are not read again.
     """
     folder, record = Path(folder), record_of(folder)
     if not (folder.is_dir() and record.is_file()):
         return None
     expected = {file["path"]: file["sha256"] for file in read_json(record)["files"]}
-    written = record.stat().st_mtime_ns
+    written, read = record.stat().st_ctime_ns, False
     for path in sorted(expected.keys() | {file.as_posix() for file in files_of(folder)}):
         file = folder / path
         if path not in expected or not file.is_file():
             return path
-        if file.stat().st_mtime_ns > written and sha256(file) != expected[path]:
-            return path
+        if file.stat().st_ctime_ns > written:
+            read = True
+            if sha256(file) != expected[path]:
+                return path
+    if read:
+        with suppress(OSError):  # it may be another user's
+            os.utime(record)
     return None
 
 

@@ -9,6 +9,7 @@ import functools
 import gc
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -17,6 +18,7 @@ import time
 from pathlib import Path
 
 START = time.monotonic()
+ENDS_WITH = "KARGAH_ENDS_WITH"  # the process without which a script has no one to work for: Snakemake, or who started several
 COLLECTING = (700, 10, 10)  # Python's own, which lib.offline has raised for the imports
 
 
@@ -27,13 +29,14 @@ class InputError(Exception):
 def program(main):
     """Decorate `main(argv=None)`: an InputError, a full disk or an unreadable file becomes one line on stderr and exit code 1.
 
-    Started by Snakemake, the process is told to stop (SIGTERM) if that one is killed: it would write beside the next run's job.
+    Started by Snakemake, the process is told to stop (SIGTERM) if that one is killed, and a worker if its parent is: they would write
+    beside the next run's job.
     """
 
     @functools.wraps(main)
     def wrapped(argv=None):
-        if snakemake := os.environ.get("KARGAH_SNAKEMAKE"):
-            end_with(int(snakemake))
+        if other := os.environ.get(ENDS_WITH):
+            end_with(int(other))
         gc.set_threshold(*COLLECTING)
         try:
             return main(argv)
@@ -72,13 +75,18 @@ def end_with(process):
     threading.Thread(target=watch, daemon=True).start()
 
 
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
+IN_WORDS = re.compile(rf"\(os error ({'|'.join(map(str, OUT_OF_SPACE))})\)|PytorchStreamWriter failed writing")
+
+
 def out_of_space(error):
     """Whether a full disk, or a quota used up, is the cause.
 
-    safetensors and others raise errors of their own, with the system's number in the text only.
+    safetensors and others raise errors of their own, with the system's number in the text only; torch's says no more than that a file
+    could not be written, of which this is by far the likeliest cause.
     """
     while error is not None:
-        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "(os error 28)" in str(error):
+        if getattr(error, "errno", None) in OUT_OF_SPACE or IN_WORDS.search(str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False

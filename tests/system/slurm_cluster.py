@@ -41,7 +41,7 @@ SchedulerParameters=sched_interval=2,bf_interval=2
 MpiDefault=none
 ReturnToService=2
 JobRequeue=0
-MinJobAge=3600
+MinJobAge=300
 KillWait=20
 SlurmdParameters=config_overrides
 GresTypes=gpu

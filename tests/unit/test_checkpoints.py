@@ -235,6 +235,43 @@ def test_a_second_process_waits_for_the_first_even_if_its_folder_goes_meanwhile(
     os.close(got[0])
 
 
+def test_a_training_waits_for_workers_whose_parent_was_killed(tmp_path, capfd):
+    args = Namespace(work=tmp_path / "work", checkpoint_minutes=1)
+    script = tmp_path / "script.py"
+    script.write_text("")
+    workers, entered = [Checkpoints(args, script).shared() for _ in range(2)], []
+    for worker in workers:
+        worker.__enter__()
+
+    def parent():
+        with Checkpoints(args, script).held():
+            entered.append(True)
+
+    thread = threading.Thread(target=parent)
+    thread.start()
+    while "waiting for it to end" not in capfd.readouterr().err:
+        time.sleep(0.01)
+    workers.pop().__exit__(None, None, None)
+    time.sleep(0.1)
+    assert not entered, "one of them is still there"
+    workers.pop().__exit__(None, None, None)
+    thread.join(10)
+    assert entered and not args.work.exists()
+
+
+def test_an_unfinished_checkpoint_does_not_stay_on_a_full_disk(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("")
+    checkpoints = Checkpoints(Namespace(work=tmp_path / "work", checkpoint_minutes=1), script)
+    with pytest.raises(OSError), checkpoints.held():
+        whole = checkpoints.folder / "whole"
+        whole.mkdir()
+        whole.rename(checkpoints.folder / f"step-1-{folder_digest(whole)}")
+        (checkpoints.folder / "checkpoint-2").mkdir()
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert [path.name.split("-")[:2] for path in checkpoints.folder.iterdir()] == [["step", "1"]]
+
+
 def test_a_disk_without_locks_is_said_and_worked_on(tmp_path, monkeypatch, capsys):
     def refused(lock, how):
         raise OSError(errno.ENOLCK, "No locks available")
@@ -250,7 +287,7 @@ def test_a_disk_without_locks_is_said_and_worked_on(tmp_path, monkeypatch, capsy
 def test_a_job_ends_with_its_snakemake(tmp_path):
     snakemake = subprocess.Popen(["sleep", "60"])
     code = "import time; from lib.program import program; program(lambda argv: (print('at work', flush=True), time.sleep(60)))()"
-    environment = os.environ | {"KARGAH_SNAKEMAKE": str(snakemake.pid), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"KARGAH_ENDS_WITH": str(snakemake.pid), "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as job:
         job.stdout.readline()
         snakemake.kill()
@@ -262,7 +299,7 @@ def test_a_job_whose_snakemake_died_while_it_was_loading_ends_before_it_begins()
     snakemake = subprocess.Popen(["true"])
     snakemake.wait()
     code = "from lib.program import program; program(lambda argv: print('at work'))()"
-    environment = os.environ | {"KARGAH_SNAKEMAKE": str(snakemake.pid), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = os.environ | {"KARGAH_ENDS_WITH": str(snakemake.pid), "PYTHONPATH": os.pathsep.join(sys.path)}
     job = subprocess.run([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, check=False)
     assert (job.returncode, job.stdout) == (-signal.SIGTERM, b"")
 

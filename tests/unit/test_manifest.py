@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -36,6 +37,22 @@ def test_an_edit_is_seen_and_a_touch_is_not(folder):
     (folder / "weights").write_bytes(b"12345679")
     later(folder / "weights")
     assert edited(folder) == "weights"
+
+
+def test_a_file_that_was_copied_with_an_old_date_is_seen(folder, tmp_path):
+    """As `cp -p`, rsync and tar give it: of the same size, and older than the record."""
+    other = tmp_path / "other"
+    other.write_bytes(b"87654321")
+    os.utime(other, (1, 1))
+    shutil.copy2(other, folder / "weights")
+    assert edited(folder) == "weights"
+
+
+def test_what_was_found_as_it_was_is_not_read_again(folder, monkeypatch):
+    (folder / "weights").touch()
+    assert edited(folder) is None
+    monkeypatch.setattr("lib.manifest.sha256", lambda path: pytest.fail(f"{path} is read again"))
+    assert edited(folder) is None
 
 
 def test_a_file_more_or_less_is_seen(folder):

@@ -25,6 +25,8 @@ def failing(error):
     [
         OSError(errno.ENOSPC, "No space left on device"),
         RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)"),  # as safetensors says it
+        RuntimeError("Error while serializing: I/O error: Disk quota exceeded (os error 122)"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . PytorchStreamWriter failed writing file data/0: file write failed"),
     ],
 )
 def test_a_full_disk_is_one_line_whoever_meets_it(error):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,12 +42,15 @@ def record(tmp_path, monkeypatch):
 
 
 def test_the_page_says_what_each_proof_found(record, tmp_path):
-    assert reliability.age() == "page.md: not there; the long proofs (make soak) have not passed yet"
+    proofs = [Path("tests/test_it.py"), Path("tests/test_other.py")]
+    assert reliability.age(proofs) == "page.md: not there; the long proofs (make soak) have not passed yet"
     reliability.write(record("pass"))
     rows = ["| a demo's kills | 3 kills | 0.0 |", "| more | as it says | 0.0 |", "| many | 3 cases | 0.0 |"]
     page = (tmp_path / "page.md").read_text()
     assert page.splitlines()[-3:] == rows
-    assert reliability.age().startswith("page.md: the oldest of its 1 sections, it, is of commit abc+, 2026-01-02, ")
+    assert reliability.age(proofs).startswith("page.md: the oldest of its 1 sections, it, is of commit abc+, 2026-01-02, ")
+    assert reliability.age(proofs).endswith(" days ago; not there: other")
+    assert reliability.age(proofs[:1]).endswith(" days ago")
 
 
 def test_a_part_leaves_the_sections_of_others_as_they_are(record, tmp_path, monkeypatch):

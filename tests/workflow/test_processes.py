@@ -113,7 +113,8 @@ def test_memory_that_runs_out_in_a_worker_halves_the_batch_of_all(data, tmp_path
     assert (summary["effective_batch"], summary["steps"], summary["processes"]) == (8, 4, 2)
 
 
-def test_workers_stop_with_whoever_started_them(data, tmp_path):
+@pytest.mark.parametrize("way", ["terminate", "kill"])
+def test_workers_stop_with_whoever_started_them(data, tmp_path, way):
     log = tmp_path / "log"
     endless = TRAINING | {"num_train_epochs": 1000}
     # workers inherit the variable, so that they can be told from other processes
@@ -122,12 +123,13 @@ def test_workers_stop_with_whoever_started_them(data, tmp_path):
             assert parent.poll() is None, log.read_text()[-3000:]
             time.sleep(0.5)
         assert len(marked(tmp_path)) >= 4, "parent, launcher, two workers"
-        parent.terminate()
+        getattr(parent, way)()
     deadline = time.monotonic() + 60
     while marked(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert not marked(tmp_path)
     assert not (tmp_path / "out" / "model").exists()
+    assert list((tmp_path / "out" / "work").glob("*/step-*")), "after the step that they were at, they made a checkpoint"
 
 
 def marked(folder):

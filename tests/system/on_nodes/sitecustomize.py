@@ -52,7 +52,7 @@ if len(sys.orig_argv) > 1 and sys.orig_argv[1].startswith("scripts/"):
     SCRIPT = sys.orig_argv[1].removeprefix("scripts/")
     if folder := os.environ.get("KARGAH_PLACES"):
         place = {"script": SCRIPT, "node": NODE, "gpu": os.environ.get("CUDA_VISIBLE_DEVICES")}
-        place["own_snakemake"] = int(os.environ["KARGAH_SNAKEMAKE"]) in ancestors()
+        place["own_snakemake"] = int(os.environ["KARGAH_ENDS_WITH"]) in ancestors()
         atexit.register(leave_word, folder, place)
     if megabytes := asked("KARGAH_TAKES"):
         taken = b"\1" * int(megabytes * 2**20)
