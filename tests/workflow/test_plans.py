@@ -163,6 +163,8 @@ def test_jobs_that_run_a_model_have_a_gpu_one_after_another(project, tmp_path, m
     assert several >= {"ner_train", "ner_evaluate", "generate", "finetune", "prune", "score", "qualities"}
     assert {without[rule] for rule in several} == {2} and {with_gpu[rule] for rule in several} == {16}
     assert [rule for rule in without if rule not in several and with_gpu[rule] != without[rule]] == []
+    in_a_job = {job.rule: job.threads for job in plan(project, Edit(options=(*options.options, "--mode", "remote")), ["all"])}
+    assert {in_a_job[rule] for rule in several} == {2}, "on a cluster's node, a job has what it asked for"
 
 
 def test_of_large_files_too_the_content_decides_and_not_the_date(tmp_path):
