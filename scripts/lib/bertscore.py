@@ -7,14 +7,16 @@ system, and makes batches in an order that changes from process to process.
 from collections import defaultdict
 
 import torch
-from bert_score import BERTScorer
-from bert_score.utils import get_bert_embedding, get_idf_dict, greedy_cos_idf
 from safetensors import SafetensorError
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoConfig
 
+from lib.bare import bare
 from lib.device import device
 from lib.program import InputError, Steps
+
+with bare("bert_score"):  # which loads pandas and matplotlib
+    from bert_score.utils import get_bert_embedding, get_idf_dict, get_model, get_tokenizer, greedy_cos_idf
 
 BERTSCORE = ("bertscore_precision", "bertscore_recall", "bertscore_f1")
 LONGEST = 512  # tokens
@@ -69,12 +71,12 @@ class Encoder:
 
     def __init__(self, folder, layer, batch_size, idf_texts):
         try:
-            scorer = BERTScorer(model_type=str(folder), num_layers=layer, device=str(device()))
+            self.model, self.tokenizer = get_model(str(folder), layer).to(device()), get_tokenizer(str(folder))
         except (OSError, ValueError, SafetensorError) as error:
             raise InputError(
                 f"{folder}: no encoder that can be read ({error}); expected whole safetensors; fetch the model again"
             ) from None
-        self.model, self.tokenizer, self.batch_size = scorer._model, scorer._tokenizer, batch_size
+        self.batch_size = batch_size
         self.limit = min(self.tokenizer.model_max_length, LONGEST)
         self.tokenizer.model_max_length = self.limit  # without one it raises OverflowError
         if idf_texts is None:

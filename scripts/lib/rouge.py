@@ -3,11 +3,13 @@
 import re
 from functools import lru_cache
 
-from rouge_score import tokenizers
-from rouge_score.rouge_scorer import RougeScorer
-
+from lib.bare import bare
 from lib.program import Steps
 from lib.sentences import sentences
+
+with bare("nltk", "nltk.stem"):  # of which rouge_score needs one stemmer
+    from rouge_score import tokenizers
+    from rouge_score.rouge_scorer import RougeScorer
 
 ROUGE = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 LONGEST = 5_000  # words; the table of a pair with this many on both sides takes 200 MB
