@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from lib.device import DTYPES, device, device_name, resolve_precision
-from lib.machine import memory_bytes
+from lib.machine import free_memory_bytes, memory_bytes
 from lib.preflight import (
     FAILED,
     NOTE,
@@ -96,7 +96,7 @@ def measured(precisions):
     operations = 2 * 1024**3 / shortest(lambda: matrix @ matrix)
     bandwidth = 2 * len(block) / shortest(block.clone)
     lacking = {asked: why for asked in precisions if (why := refusal(asked, DTYPES[precision]))}
-    return Machine(device_name(), memory_bytes(), gpu, precision, operations, bandwidth, lacking)
+    return Machine(device_name(), memory_bytes(), gpu, precision, operations, bandwidth, lacking, free_memory_bytes())
 
 
 def refusal(precision, dtype):

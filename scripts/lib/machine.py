@@ -37,6 +37,12 @@ def memory_bytes(root=Path("/")):
     return min(allowed)
 
 
+def free_memory_bytes(file=Path("/proc/meminfo")):
+    """What the machine's programs leave to others, as Linux estimates it (MemAvailable); None where the system does not say."""
+    found = re.findall(r"^MemAvailable: +(\d+) kB$", file.read_text(), re.M) if file.exists() else []
+    return int(found[0]) * 1024 if found else None
+
+
 def processor():
     found = Path("/proc/cpuinfo")
     names = re.findall(r"^model name\s*: (.*)", found.read_text(), re.M) if found.exists() else []

@@ -13,6 +13,7 @@ SECONDS_A_JOB = 12  # to start Python, import, load
 @dataclass(frozen=True)
 class Machine:
     """memory, gpu_memory  bytes; gpu_memory is None without a GPU
+    free_memory          bytes that are free now; None where the system does not say
     operations           floating point operations a second of a product of matrices, in the precision `auto` means here
     bandwidth            bytes a second that memory gives
     lacking              {precision: why it does not run here} of those that were tried
@@ -25,6 +26,7 @@ class Machine:
     operations: float
     bandwidth: float
     lacking: dict = field(default_factory=dict)
+    free_memory: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,9 @@ def check_memory(needs, machine):
             f"{needs['memory']['what']} asks for {asked / 1e3:.1f} GB and this machine has {found / 1e3:.1f}; "
             "choose smaller models or batches, or run on a machine with more",
         )
+    elif machine.free_memory is not None and asked > machine.free_memory / 1e6:
+        free = f"of {found / 1e3:.1f} only {machine.free_memory / 1e9:.1f} are free now"
+        yield Check("memory", NOTE, f"{needs['memory']['what']} asks for {asked / 1e3:.1f} GB, and {free}; close other programs")
     else:
         yield Check("memory", OK, f"{asked / 1e3:.1f} of {found / 1e3:.1f} GB ({needs['memory']['what']})")
     if machine.gpu_memory is not None:

@@ -2,13 +2,13 @@
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import preflight
-from lib.machine import memory_bytes
+from lib.machine import free_memory_bytes, memory_bytes
 from lib.preflight import FAILED, NOTE, OK, Machine, check_disk, check_memory, check_precisions, check_versions, hours
 from lib.program import InputError
 from lib.records import read_json
@@ -55,6 +55,20 @@ def test_memory_that_the_rules_ask_for_must_be_there():
     [check] = check_memory(NEEDS | {"memory": {"what": "generating with llama", "mb": 16_001}}, CPU)
     assert check.status == FAILED
     assert check.text.startswith("generating with llama asks for 16.0 GB and this machine has 16.0; choose")
+
+
+def test_memory_that_other_programs_hold_is_said():
+    [check] = check_memory(NEEDS, replace(CPU, free_memory=1_000_000_000))
+    assert check.status == NOTE
+    assert check.text.endswith(" GB, and of 16.0 only 1.0 are free now; close other programs")
+    assert statuses(check_memory(NEEDS, replace(CPU, free_memory=15_900_000_000))) == {"memory": OK}
+
+
+def test_free_memory_is_what_linux_says(tmp_path):
+    assert 0 < free_memory_bytes() <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    (tmp_path / "meminfo").write_text("MemTotal:        9 kB\nMemAvailable:    7 kB\n")
+    assert free_memory_bytes(tmp_path / "meminfo") == 7 * 1024
+    assert free_memory_bytes(tmp_path / "nothing") is None
 
 
 def test_the_full_preset_fits_a_card_of_16_gb():
