@@ -51,7 +51,7 @@ def snakemake(*options):
 
 def configuration(size):
     """The configuration files of a size; smoke is for a try of a benchmark itself."""
-    return ("presets/smoke.yaml",) if size == "smoke" else ("presets/demo.yaml", f"bench/sizes/{size}.yaml")
+    return f"presets/{'smoke' if size == 'smoke' else 'demo'}.yaml", f"bench/sizes/{size}.yaml"
 
 
 def run_of(size):
