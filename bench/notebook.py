@@ -245,7 +245,11 @@ def scoring(config, run, output):
         references, predictions = [row["reference"] for row in rows], [row["prediction"] for row in rows]
         found = [scorer.score(*pair) for pair in zip(references, predictions, strict=True)]
         means = {metric: 100 * float(np.mean([score[metric].fmeasure for score in found])) for metric in found[0]}
-        f1 = bert_score.score(predictions, references, model_type=str(encoder), num_layers=layer)[2]
+        written = [place for place, text in enumerate(predictions) if text.strip()]  # bert_score fails on an empty text, which scores 0
+        f1 = torch.zeros(len(rows))
+        if written:
+            texts = [[column[place] for place in written] for column in (predictions, references)]
+            f1[written] = bert_score.score(*texts, model_type=str(encoder), num_layers=layer)[2]
         scores[folder.name] = means | {"bertscore_f1": 100 * f1.mean().item()}
         pairs += len(rows)
     return {"scores": scores, "pairs": pairs}
