@@ -18,7 +18,7 @@ def test_the_benchmark_from_end_to_end(tmp_path, record_property):
     found = read_json(tmp_path / "results" / "bench" / "notebook-smoke.json")
     assert list(found["summary"]) == list(STAGES)
     for stage in found["summary"].values():
-        assert all(stage[key]["kargah"] > 0 for key in ("seconds", "per_second"))  # the notebook's, without its imports, are next to nothing
+        assert all(stage[key]["kargah"] > 0 for key in ("seconds", "per_second"))  # the notebook's, less its imports, are next to nothing
         assert all(stage["peak_bytes"][way] > 0 for way in WAYS)
     scoring = found["measurements"]["scoring"]["quality"]
     assert scoring["notebook"] == scoring["kargah"]["value"] < 1e-3, "both ways give the same scores"
