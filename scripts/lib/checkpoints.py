@@ -32,7 +32,8 @@ from lib.records import read_json, write_json
 
 NOT_DECISIVE = ("output", "log", "summary", "work", "checkpoint_minutes")  # arguments that do not change the result
 LIBRARIES = ("torch", "transformers", "accelerate", "trl", "peft")
-LOCK, WORKERS, TOO_LARGE = "lock", "workers", "too_large.json"
+LOCKS = LOCK, WORKERS = "lock", "workers"
+TOO_LARGE = "too_large.json"
 
 
 def add_arguments(command):
@@ -76,7 +77,7 @@ class Checkpoints(TrainerCallback):
                     remove(self.folder)
             os.close(lock)
             with suppress(OSError):
-                if {path.name for path in self.work.iterdir()} <= {LOCK, WORKERS}:
+                if {path.name for path in self.work.iterdir()} <= set(LOCKS):
                     remove(self.work)
 
     @contextmanager
@@ -91,7 +92,7 @@ class Checkpoints(TrainerCallback):
     def _tidy(self):
         """Leave nothing but the newest whole checkpoint of this very training, and the batches that were too large for it."""
         for path in self.work.iterdir():
-            if path not in (self.folder, self.work / LOCK, self.work / WORKERS):
+            if path != self.folder and path.name not in LOCKS:
                 progress(f"{path}: of a training with other arguments, data or code; not used")
                 remove(path)
         self.folder.mkdir(exist_ok=True)

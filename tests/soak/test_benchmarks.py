@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from against_notebook import STAGES, WAYS
 from lib.records import read_json
 from runs import ROOT, copy_of_project
@@ -17,9 +19,11 @@ def test_the_benchmark_from_end_to_end(tmp_path, record_property):
     assert run.returncode == 0, run.stderr[-4000:]
     found = read_json(tmp_path / "results" / "bench" / "notebook-smoke.json")
     assert list(found["summary"]) == list(STAGES)
-    for stage in found["summary"].values():
-        assert all(stage[key]["kargah"] > 0 for key in ("seconds", "per_second"))  # the notebook's, less its imports, are next to nothing
+    for name, stage in found["summary"].items():
+        assert all(stage[key]["kargah"] > 0 for key in ("seconds", "per_second"))
         assert all(stage["peak_bytes"][way] > 0 for way in WAYS)
+        [whole] = found["measurements"][name]["notebook"]  # of which so little work leaves nothing once the imports are taken off
+        assert stage["seconds"]["notebook"] == pytest.approx(whole["seconds"] - found["imports_seconds"])
     scoring = found["measurements"]["scoring"]["quality"]
     assert scoring["notebook"] == scoring["kargah"]["value"] < 1e-3, "both ways give the same scores"
     assert "end to end" in run.stdout
