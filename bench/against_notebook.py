@@ -130,7 +130,9 @@ def f1(run, output):
     scheme, rows = LabelScheme.read(run / "ner/labels.json"), read_parquet(run / "ner/test.parquet", ["ner_tags", "source"])
     gold = [row["ner_tags"] for row in rows]
     predicted = read_json(output / "made.json")["predicted"]
-    predicted = [tags + ["O"] * (len(right) - len(tags)) for tags, right in zip(predicted, gold, strict=True)]
+    for number, (tags, right) in enumerate(zip(predicted, gold, strict=True), start=1):
+        if len(tags) != len(right):
+            raise InputError(f"the notebook's tagger, test sentence {number}: found {len(tags)} tags; expected {len(right)}, one a word")
     scores = Scores(gold, predicted, [scheme.annotated(row["source"]) for row in rows], scheme.types)
     return {
         "metric": "F1",
@@ -200,7 +202,7 @@ def whole_run(args):
     """The peak memory of the whole run, in bytes, where bench/overheads.py has measured it for this commit; None where it has not."""
     path = args.output / f"overheads-{args.size}.json"
     made, commit = read_json(path) if path.exists() else None, circumstances()["commit"]
-    return made["run"]["peak_bytes"] if made and commit and made["commit"] == commit else None
+    return made["run"]["peak_bytes"] if made and commit and "+" not in commit and made["commit"] == commit else None
 
 
 def summarized(found, imports, whole_run_bytes=None):
@@ -241,7 +243,8 @@ def compared_times(seconds):
 
 def table(args, found, numbers):
     lines = [
-        f"Sizes: {args.size}; medians of {args.repeats} turns. Seconds are those of whole commands, the notebook's without its imports.",
+        f"Sizes: {args.size}; medians of {args.repeats} turns. Seconds are those of whole commands, the notebook's without its imports."
+        + ("" if args.size == "demo" else " The aims are those of the demo's sizes."),
         "",
         "| stage | notebook, s | Kargah, s | ratio (range) | aim | met | per second, notebook | Kargah | peak GiB, notebook | Kargah "
         "| quality, notebook | Kargah [95 %] | kept |",

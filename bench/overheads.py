@@ -28,7 +28,7 @@ import yaml  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.publish import remove  # noqa: E402
 from lib.records import read_json  # noqa: E402
-from measuring import add_arguments, fetch, measured, record, run_of, sweep, workflow  # noqa: E402
+from measuring import add_arguments, fetch, measured, on_cores, record, run_of, sweep, workflow  # noqa: E402
 
 SYSTEMS = 1_000
 AIMS = {"nothing": 3, "sweep": 10, "share": 0.1}  # seconds, seconds, of the wall time
@@ -149,4 +149,5 @@ def row(what, values, aim, shape):
 
 
 if __name__ == "__main__":
+    on_cores()
     main()

@@ -19,7 +19,7 @@ from lib.shards import interleaved
 
 JOINED = {  # how each number of speed.json is joined
     sum: ("seconds", "seconds_loading", "articles", "new_tokens"),
-    max: ("peak_memory_bytes", "bytes_on_disk", "bytes_loaded", "bytes_stored"),
+    max: ("peak_memory_bytes", "bytes_on_disk", "bytes_loaded", "bytes_stored", "bytes_unpacked"),
     min: ("batch_size", "shared_prompt_tokens"),
     any: ("batch_size_reduced",),
 }

@@ -12,9 +12,10 @@ reads    MODEL_DIR          a Hugging Face model folder (safetensors) with its t
          TRAIN.parquet      id, article, reference: where shots come from; with --shots only, like the other options of that line
 writes   PREDICTIONS.jsonl  id, prediction, reference, prompt_tokens, new_tokens, truncated: in the order of TEST.parquet
          SPEED.json         seconds of generation and of loading, new tokens a second, peak memory; bytes of the weights: of their files
-                            on disk, loaded, and as they would be stored in the precision they are loaded in; device, precision asked
-                            for and dtype computed in, batch size in the end and whether memory made it smaller, tokens of the prompts'
-                            beginning that were computed once, number of shards
+                            on disk, loaded, as they would be stored in the precision they are loaded in, and unpacked (on a CPU
+                            4-bit weights are turned back once, after loading; else the same as loaded); device, precision asked
+                            for and dtype computed in, batch size in the end and whether memory made it smaller, tokens of the
+                            prompts' beginning that were computed once, number of shards
          GENERATION.json    template and its version, pad token, shots, those of them whose articles were shortened, and counts:
                             articles shortened, shots left out, empty summaries, what ended them;
                             `shots` are the ids shown, in the order of the prompt (if every article has its own: of their first use),
@@ -35,7 +36,7 @@ from functools import cache
 import lib.offline  # noqa: F401
 
 from lib.device import device_name, peak_memory
-from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation
+from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation, unpacked
 from lib.predictions import prediction
 from lib.program import InputError, Steps, existing_file, log, model_folder, parser, positive, program, progress
 from lib.prompting import load_template, ready_tokenizer, shorten
@@ -87,6 +88,9 @@ def main(argv=None):
     start = time.perf_counter()
     progress(f"loading the model in {args.precision}")
     model, dtype = load_for_generation(args.model, args.precision, args.double_quantization)
+    sizes = {"bytes_loaded": model.get_memory_footprint(), "bytes_stored": bytes_stored(model)}
+    model = unpacked(model)
+    sizes["bytes_unpacked"] = model.get_memory_footprint()
     seconds_loading = time.perf_counter() - start
 
     limit = prompt_limit(args, model.config)
@@ -122,8 +126,7 @@ def main(argv=None):
         "new_tokens_per_second": new_tokens / seconds,
         "peak_memory_bytes": peak_memory(),
         "bytes_on_disk": sum(file.stat().st_size for file in args.model.glob("*.safetensors")),
-        "bytes_loaded": model.get_memory_footprint(),
-        "bytes_stored": bytes_stored(model),
+        **sizes,
         "device": device_name(),
         "precision": args.precision,
         "dtype": dtype,

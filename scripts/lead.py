@@ -44,6 +44,7 @@ def main(argv=None):
         "bytes_on_disk": 0,
         "bytes_loaded": 0,
         "bytes_stored": 0,
+        "bytes_unpacked": 0,
         "device": "CPU",
         "precision": None,
         "dtype": None,

@@ -16,7 +16,7 @@ never. Weights are loaded as generation loads them.
 import lib.offline  # noqa: F401
 
 from lib.completions import completion_losses, training_rows
-from lib.generation import PRECISIONS, load_for_generation
+from lib.generation import PRECISIONS, load_for_generation, unpacked
 from lib.intervals import block, resampled_means
 from lib.program import existing_file, model_folder, parser, program, progress
 from lib.prompting import load_template, ready_tokenizer
@@ -38,7 +38,7 @@ def main(argv=None):
     command.add_argument("--output", required=True)
     args = command.parse_args(argv)
     template, tokenizer = load_template(args.template), ready_tokenizer(args.model)
-    model, _ = load_for_generation(args.model, args.precision, args.double_quantization)
+    model = unpacked(load_for_generation(args.model, args.precision, args.double_quantization)[0])
     limit = min(args.max_length, getattr(model.config, "max_position_embeddings", None) or args.max_length)
     rows, _ = training_rows(tokenizer, template, read_parquet(args.validation, ["id", "article", "reference"]), limit, args.validation)
     losses = completion_losses(model, rows, args.batch_size, tokenizer.pad_token_id, "fp32").numpy()

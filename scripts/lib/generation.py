@@ -15,6 +15,7 @@ from lib.program import InputError
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8", "nf4")
 SHARED_WORTH_CACHING = 64  # tokens; below it one more pass costs more than it saves
 ROOM = 64  # tokens that a cache makes room for at a time
+AT_ONCE = 1024  # tokens of prompts that a CPU takes through the model at once: more take no less time each, and all take more memory
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,21 @@ def load_for_generation(folder, precision, double_quantization):
         options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)  # else it warns of its casts at every product
     return load_model(folder, DTYPES[dtype], device_map=str(device()), **options).eval(), dtype
+
+
+def unpacked(model):
+    """The model with its 4-bit weights turned back into numbers of its dtype, each once, if it runs on a CPU; else the model as it is.
+
+    bitsandbytes turns them back at every product. The numbers are the same, but that where a processor has bf16 it rounds the blocks'
+    scales to bf16 as well. The weights then take the place of unquantized ones. To be called before the model computes anything.
+    """
+    if model.device.type == "cpu" and getattr(model, "is_loaded_in_4bit", False):
+        for name, weight in model.named_parameters():  # at its first product bitsandbytes may arrange them anew, which nothing turns back
+            if getattr(getattr(weight, "quant_state", None), "packing_format_for_cpu", False):
+                raise RuntimeError(f"{name} has been computed with; expected a model as it was loaded")
+        logging.getLogger("transformers.integrations.bitsandbytes").setLevel(logging.ERROR)  # else it warns of what is done here
+        return model.dequantize(model.dtype)
+    return model
 
 
 def bytes_stored(model):
@@ -105,22 +121,15 @@ class Generator:
         return cache
 
     def _batch(self, prompts, beginning):
-        """Continuations of one batch. Padding stands between the shared beginning and each prompt's own part, hidden by the mask."""
-        longest = max(map(len, prompts))
-        pad = self.tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (longest - len(prompt)) + prompt for prompt in prompts], device=self.model.device)
-        mask = torch.tensor(
-            [[1] * self.shared_tokens + [0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.model.device
-        )
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)[:, self.shared_tokens :]
-        cache = repeated(beginning, len(prompts), self.model.config)
+        """Continuations of one batch, the longest prompt first."""
         new, ended = [[] for _ in prompts], [False] * len(prompts)
         rows = list(range(len(prompts)))  # the row of the prompts that each row of the tensors belongs to
+        logits, mask, positions, cache = self._read(prompts, beginning)
+        ids = None  # the tokens chosen last
         for _ in range(self.max_new_tokens):
-            logits = self.model(
-                ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
-            ).logits
-            scores = logits[:, -1].float()
+            if ids is not None:
+                logits = self._next(ids, mask, positions, cache)
+            scores = logits.float()
             chosen = scores.argmax(-1)
             if not scores.gather(1, chosen[:, None]).isfinite().all():
                 raise InputError(
@@ -143,6 +152,32 @@ class Generator:
                 ids, positions, mask = ids[keep], positions[keep], mask[keep]
                 cache.batch_select_indices(keep)
         return [Continuation(ids, end) for ids, end in zip(new, ended, strict=True)]
+
+    def _read(self, prompts, beginning):
+        """What follows the last tokens of the prompts (logits, rows × vocabulary), and the batch's mask, positions and cache.
+
+        A CPU reads the prompts, of which the longest come first, in parts that are no wider than the longest of their own.
+        """
+        whole = self.model.device.type != "cpu" or not repeatable(self.model.config)
+        parts, logits, caches = [prompts] if whole else parts_of(prompts, AT_ONCE), [], []
+        for part in parts:
+            ids, mask, positions = self._padded(part)
+            caches.append(repeated(beginning, len(part), self.model.config))
+            logits.append(self._next(ids, mask, positions, caches[-1]))
+        return torch.cat(logits), *self._padded(prompts)[1:], joined(caches, self.shared_tokens, self.model.config)
+
+    def _padded(self, prompts):
+        """Ids, mask and positions. Padding stands between the shared beginning and each prompt's own part, hidden by the mask."""
+        longest, pad = max(map(len, prompts)), self.tokenizer.pad_token_id
+        ids = [[pad] * (longest - len(prompt)) + prompt for prompt in prompts]
+        mask = [[1] * self.shared_tokens + [0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        ids, mask = (torch.tensor(rows, device=self.model.device) for rows in (ids, mask))
+        return ids, mask, (mask.cumsum(-1) - 1).clamp(min=0)[:, self.shared_tokens :]
+
+    def _next(self, ids, mask, positions, cache):
+        """What follows the last of the `ids`, which the cache then holds: logits, rows × vocabulary."""
+        found = self.model(ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return found.logits[:, -1]
 
     def _stops(self, ids):
         return bool(self.stop_strings) and self._cut(ids)[1]
@@ -175,9 +210,17 @@ class RoomyLayer(DynamicLayer):
             self.dtype, self.device, self.is_initialized = key_states.dtype, key_states.device, True
         for room, new in zip(self.room, (key_states, value_states), strict=True):
             room[..., filled:length, :] = new
+        self._fill(length)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices):
+        length = self.get_seq_length()
+        self.room = tuple(room[indices] for room in self.room)
+        self._fill(length)
+
+    def _fill(self, length):
         self.keys, self.values = (room[..., :length, :] for room in self.room)
         self.filled_keys = self.keys
-        return self.keys, self.values
 
 
 def roomy_cache(config):
@@ -199,6 +242,39 @@ def repeated(cache, times, config):
         if layer.get_seq_length():
             copy.update(layer.keys.expand(times, -1, -1, -1), layer.values.expand(times, -1, -1, -1), number)
     return copy
+
+
+def parts_of(prompts, tokens):
+    """The prompts, of which the longest come first, in parts of at most so many tokens with padding, or of a single prompt."""
+    parts = [[]]
+    for prompt in prompts:
+        if parts[-1] and (len(parts[-1]) + 1) * len(parts[-1][0]) > tokens:
+            parts.append([])
+        parts[-1].append(prompt)
+    return parts
+
+
+def joined(caches, shared, config):
+    """The rows of caches that begin with the same `shared` tokens in one: what comes after is moved to the end of the longest.
+
+    The caches given are used up, layer by layer, so that memory holds them once.
+    """
+    if len(caches) == 1:
+        return caches[0]
+    whole, longest = roomy_cache(config), max(cache.get_seq_length() for cache in caches)
+    for number in range(len(whole.layers)):
+        layers = [cache.layers[number] for cache in caches]
+        rows = [[widened(tensor, shared, longest) for tensor in (layer.keys, layer.values)] for layer in layers]
+        whole.update(*map(torch.cat, zip(*rows, strict=True)), number)
+        for layer in layers:
+            layer.keys = layer.values = layer.filled_keys = layer.room = None
+    return whole
+
+
+def widened(tensor, shared, length):
+    """Keys or values (rows × heads × positions × width) with zeros after the `shared` positions, so that there are `length`."""
+    gap = tensor.new_zeros(*tensor.shape[:2], length - tensor.shape[2], tensor.shape[3])
+    return torch.cat([tensor[:, :, :shared], gap, tensor[:, :, shared:]], dim=2)
 
 
 def out_of_memory(error):

@@ -4,6 +4,7 @@ The log goes to stderr (the rules send it to the rule's log file), progress goes
 """
 
 import argparse
+import atexit
 import errno
 import functools
 import gc
@@ -20,6 +21,8 @@ from pathlib import Path
 START = time.monotonic()
 ENDS_WITH = "KARGAH_ENDS_WITH"  # the process without which a script has no one to work for: Snakemake, or who started several
 COLLECTING = (700, 10, 10)  # Python's own, which lib.offline has raised for the imports
+
+atexit.register(gc.freeze)  # else Python, on its way out, spends a second looking through what torch and transformers are made of
 
 
 class InputError(Exception):

@@ -575,6 +575,7 @@ SPEED = {
     "bytes_on_disk": 2.7e8,
     "bytes_stored": 2.7e8,
     "bytes_loaded": 2.7e8,
+    "bytes_unpacked": 2.7e8,
     "device": "a processor, 2 threads",
     "dtype": "bf16",
     "precision": "auto",

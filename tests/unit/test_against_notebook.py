@@ -1,5 +1,6 @@
 """The benchmarks measure what they say: a slow-down shows in seconds and ratios, memory in the peak, imports apart from work."""
 
+import json
 import os
 import subprocess
 import sys
@@ -122,13 +123,18 @@ def test_the_peak_of_the_whole_run_counts_where_it_is_known(tmp_path, monkeypatc
     assert lines[9].endswith("| 3.0 | 4.0 | | | |")
     assert lines[11] == "Peak memory (in the whole run) not above the notebook's: not met."
     args = Namespace(size="quarter", output=tmp_path)
-    monkeypatch.setattr(against_notebook, "circumstances", lambda: {"commit": None})
-    assert whole_run(args) is None
-    monkeypatch.undo()
-    assert whole_run(args) is None
-    record(tmp_path, "overheads-quarter", [], run={"peak_bytes": 7})
-    assert whole_run(args) == 7
-    (tmp_path / "overheads-quarter.json").write_text('{"commit": "another", "run": {"peak_bytes": 7}}')
+    written = tmp_path / "overheads-quarter.json"
+
+    def peak_of(commit, now):
+        monkeypatch.setattr(against_notebook, "circumstances", lambda: {"commit": now})
+        written.write_text(json.dumps({"commit": commit, "run": {"peak_bytes": 7}}))
+        return whole_run(args)
+
+    assert peak_of("abc1234", now="abc1234") == 7
+    assert peak_of("abc1234", now="def5678") is None
+    assert peak_of("abc1234+", now="abc1234+") is None  # two states with changes may be unlike
+    assert peak_of(None, now=None) is None
+    written.unlink()
     assert whole_run(args) is None
 
 

@@ -10,7 +10,7 @@ import gather_predictions
 import generate
 from lib import random_models
 from lib.device import DTYPES, resolve_precision
-from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation
+from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation, parts_of, unpacked
 from lib.model_folder import tensors
 from lib.program import InputError
 from lib.prompting import load_template, shorten
@@ -74,6 +74,19 @@ def test_a_beginning_computed_once_changes_nothing(model, monkeypatch, batch_siz
     plain, generator = continued(model, given, batch_size)
     assert generator.shared_tokens == 0
     assert cached == plain
+
+
+@pytest.mark.parametrize("tokens", [1, 150, 10**6])
+def test_prompts_read_in_parts_are_continued_alike(model, expected, monkeypatch, tokens):
+    _, given, made = expected
+    monkeypatch.setattr("lib.generation.AT_ONCE", tokens)
+    assert continued(model, given, batch_size=16)[0] == made
+
+
+def test_parts_are_no_larger_than_asked_for_unless_a_prompt_is():
+    given = [[0] * length for length in (90, 40, 40, 20, 20, 20, 5)]
+    parts = parts_of(given, 80)
+    assert [[len(prompt) for prompt in part] for part in parts] == [[90], [40, 40], [20, 20, 20, 5]]
 
 
 def test_a_model_with_a_sliding_window_is_continued_alike():
@@ -198,6 +211,25 @@ def test_double_quantization_stores_less(tmp_path):
     random_models.make("llama", tmp_path / "wide", seed=1, hidden_size=512, intermediate_size=2048)
     single, double = (bytes_stored(load_for_generation(tmp_path / "wide", "nf4", double)[0]) for double in (False, True))
     assert double < single
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has kernels for 4-bit weights")
+def test_weights_in_4_bits_are_turned_back_once_on_a_cpu(caplog):
+    packed, other, plain = (load_for_generation(tiny("llama"), precision, True)[0] for precision in ("nf4", "nf4", "auto"))
+    size, model, ids = packed.get_memory_footprint(), unpacked(packed), torch.tensor([prompts(1)[0]])
+    assert {parameter.dtype for parameter in model.parameters()} == {plain.dtype}
+    assert size < model.get_memory_footprint() == plain.get_memory_footprint()
+    with torch.inference_mode():
+        each_time, once, exact = (one(ids).logits.float() for one in (other, model, plain))
+    quantized = (once - exact).abs().mean()
+    assert quantized > 0  # still the numbers that four bits can hold
+    rounded = 0 if plain.dtype == torch.float32 else 0.2 * quantized  # with bf16 bitsandbytes rounds the scales as well
+    assert (each_time - once).abs().mean() <= rounded
+    assert unpacked(plain) is plain
+    assert not [record for record in caplog.records if "dequantized" in record.message]
+    if plain.dtype != torch.float32:
+        with pytest.raises(RuntimeError, match="has been computed with; expected a model as it was loaded"):
+            unpacked(other)
 
 
 def test_int8_does_not_warn_at_every_product(caplog):
