@@ -9,7 +9,8 @@ writes   OUTPUT/scale.md and .json      a table, and every single measurement
 The data are made here, of words drawn by Zipf's law: sentences of two languages with names, repetitions and near-repetitions; articles
 and summaries as long as CNN/DailyMail's. Each measurement is a process of its own: its wall time, the processor's time, its peak
 memory. An exponent tells how a cost grew between the two largest sizes: 0 is flat, 1 linear, 2 quadratic. --largest 0.1 stops at
-sizes of a tenth of the largest one. The outputs are written anew after each stage, for those measured so far.
+sizes of a tenth of the largest one. The outputs are written anew after each stage, for those measured so far, also by an earlier command
+on the same commit.
 """
 
 import json
@@ -36,9 +37,9 @@ from lib.cleaning import RULES  # noqa: E402
 from lib.machine import ALLOCATOR  # noqa: E402
 from lib.program import existing_folder, log, parser, program  # noqa: E402
 from lib.random_models import make  # noqa: E402
-from lib.records import write_jsonl  # noqa: E402
+from lib.records import read_json, write_jsonl  # noqa: E402
 from lib.publish import whole  # noqa: E402
-from measuring import CORES, fetched, measured, on_cores, record, snakemake, sweep  # noqa: E402
+from measuring import CORES, circumstances, fetched, measured, on_cores, record, snakemake, sweep  # noqa: E402
 
 BLOCK = 20_000  # rows made at once
 VOCABULARY = 50_000
@@ -49,7 +50,6 @@ SPLITS = {"train": 0.9, "validation": 0.05, "test": 0.05}
 ARTICLES = {"train": 287_113, "validation": 13_368, "test": 11_490}  # of CNN/DailyMail 3.0.0
 ARTICLE_WORDS, REFERENCE_WORDS = (6.45, 0.45), (3.9, 0.35)  # mean and deviation of the logarithm: medians of 633 and 49 words
 NEAR = ["--near-threshold", "0.8", "--near-characters", "5"]
-AS_IN_THE_WORKFLOW = {**ALLOCATOR, "OMP_NUM_THREADS": str(CORES)}
 STAGES = {}
 
 
@@ -59,6 +59,7 @@ class Stage:
     unit   what they count
     make   make(folder, size): writes the stage's input
     runs   runs(folder, size): the commands that are measured together
+    threads    that the workflow gives their rules
     """
 
     title: str
@@ -66,6 +67,7 @@ class Stage:
     unit: str
     make: callable
     runs: callable
+    threads: int = 1
 
 
 def arguments(argv):
@@ -81,7 +83,7 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     encoder = args.encoder or (fetched("roberta_large") if "bertscore" in args.stages else None)
-    found, lines = {}, ["nothing was measured: no stage has a size that small"]
+    found, lines = measured_before(args.output), ["nothing was measured: no stage has a size that small"]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         (folder / "encoder").symlink_to(Path(encoder).resolve() if encoder else folder)
@@ -93,8 +95,16 @@ def main(argv=None):
             sizes = [size for size in stage.sizes if size <= args.largest * stage.sizes[-1]]
             if sizes:
                 found[name] = [cost_of(stage, folder / name / str(size), size) for size in sizes]
+                found = {name: found[name] for name in STAGES if name in found}
                 lines = report(args.output, found)
     print(*lines, sep="\n")
+
+
+def measured_before(folder):
+    """The measurements that an earlier command left in `folder`, if the code is the same."""
+    path, commit = folder / "scale.json", circumstances()["commit"]
+    made = read_json(path) if path.exists() else {"commit": None}
+    return made["measurements"] if commit and commit == made["commit"] and "+" not in commit else {}
 
 
 def of_stage(name, folder, size):
@@ -113,7 +123,8 @@ def cost_of(stage, folder, size):
     """What the stage's commands cost together, on input of that size."""
     folder.mkdir(parents=True)
     stage.make(folder, size)
-    costs = [measured(command, **AS_IN_THE_WORKFLOW) for command in stage.runs(folder, size)]
+    as_in_the_workflow = {**ALLOCATOR, "OMP_NUM_THREADS": str(stage.threads)}
+    costs = [measured(command, **as_in_the_workflow) for command in stage.runs(folder, size)]
     result = {"size": size} | {key: sum(cost[key] for cost in costs) for key in ("seconds", "processor_seconds")}
     result["peak_bytes"] = max(cost["peak_bytes"] for cost in costs)
     log(f"{stage.title}, {size:,} {stage.unit}: {result['seconds']:.1f} s, {result['peak_bytes'] / 2**30:.2f} GiB")
@@ -336,10 +347,20 @@ def scoring(names, encoder, layer):
 
 TEN = [f"system_{number}" for number in range(10)]
 STAGES["rouge"] = Stage(
-    "scores of ten systems, BERTScore by a tiny encoder", (718, 2_872, 11_490), "articles", summaries(TEN), scoring(TEN, "bert", 2)
+    "scores of ten systems, BERTScore by a tiny encoder",
+    (718, 2_872, 11_490),
+    "articles",
+    summaries(TEN),
+    scoring(TEN, "bert", 2),
+    threads=CORES,
 )
 STAGES["bertscore"] = Stage(
-    "scores of a system, BERTScore by the demo's encoder", (625, 2_500, 10_000), "pairs", summaries(TEN[:1]), scoring(TEN[:1], "encoder", 6)
+    "scores of a system, BERTScore by the demo's encoder",
+    (625, 2_500, 10_000),
+    "pairs",
+    summaries(TEN[:1]),
+    scoring(TEN[:1], "encoder", 6),
+    threads=CORES,
 )
 
 

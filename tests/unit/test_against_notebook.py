@@ -9,6 +9,7 @@ from argparse import Namespace
 import pytest
 
 import against_notebook
+import measuring
 import overheads
 import scale
 from against_notebook import STAGES, ratios, summarized, table, whole_run
@@ -20,6 +21,7 @@ from measuring import ROOT, circumstances, measured, record, sweep
 HUNDRED_MB = 100 * 2**20
 TIMES = {"notebook": [10.0, 14.0, 15.0], "kargah": [4.0, 6.0, 2.0]}  # without two seconds of imports: ratios of 2, 2 and 6.5
 GIB = {"notebook": [1, 3, 2], "kargah": [0.5, 0.6, 0.8]}
+HERE = circumstances()
 IMPORTS = [{"seconds": 1.0}, {"seconds": 2.0}, {"seconds": 9.0}]
 
 
@@ -252,6 +254,18 @@ def test_growth_is_told_by_exponents_between_the_two_largest_sizes(tmp_path):
     assert lines[-4] == "| dry run of the full test set in shards | 10 shards a system | 5.0 | 1.0 |  | 1.00 |  |"
     assert read_json(tmp_path / "scale.json")["measurements"] == found
     assert "dry run of a sweep: systems" in (tmp_path / "scale.svg").read_text()
+
+
+def test_measurements_of_the_same_code_stay(tmp_path, monkeypatch):
+    rows = [{"size": 10, "seconds": 5.0, "processor_seconds": 1.0, "peak_bytes": 2**30}]
+    assert scale.measured_before(tmp_path) == {}
+    for commit, kept in (("abc1234", {"plan": rows}), ("abc1234+", {}), (None, {})):
+        for module in (measuring, scale):
+            monkeypatch.setattr(module, "circumstances", lambda commit=commit: {**HERE, "commit": commit})
+        scale.report(tmp_path, {"plan": rows})
+        assert scale.measured_before(tmp_path) == kept
+    monkeypatch.setattr(scale, "circumstances", lambda: {**HERE, "commit": "def5678"})
+    assert scale.measured_before(tmp_path) == {}
 
 
 def test_a_stage_takes_its_input_from_where_it_was_measured(tmp_path, monkeypatch):
