@@ -9,8 +9,8 @@ writes   OUTPUT/scale.md and .json      a table, and every single measurement
 The data are made here, of words drawn by Zipf's law: sentences of two languages with names, repetitions and near-repetitions; articles
 and summaries as long as CNN/DailyMail's. Each measurement is a process of its own: its wall time, the processor's time, its peak
 memory. An exponent tells how a cost grew between the two largest sizes: 0 is flat, 1 linear, 2 quadratic. --largest 0.1 stops at
-sizes of a tenth of the largest one. The outputs are written anew after each stage, for those measured so far, also by an earlier command
-on the same commit.
+sizes of a tenth of the largest one. The outputs are written anew after each stage, for those measured so far; what an earlier command has
+measured on the same commit stays, and is not measured again.
 """
 
 import json
@@ -91,10 +91,10 @@ def main(argv=None):
         make("bert", folder / "bert", seed=4)
         make("llama", folder / "llama", seed=3)
         for name in args.stages:
-            stage = STAGES[name]
-            sizes = [size for size in stage.sizes if size <= args.largest * stage.sizes[-1]]
-            if sizes:
-                found[name] = [cost_of(stage, folder / name / str(size), size) for size in sizes]
+            stage, rows = STAGES[name], {row["size"]: row for row in found.get(name, [])}
+            wanted = [size for size in stage.sizes if size in rows or size <= args.largest * stage.sizes[-1]]
+            if wanted:
+                found[name] = [rows.get(size) or cost_of(stage, folder / name / str(size), size) for size in wanted]
                 found = {name: found[name] for name in STAGES if name in found}
                 lines = report(args.output, found)
     print(*lines, sep="\n")

@@ -268,6 +268,24 @@ def test_measurements_of_the_same_code_stay(tmp_path, monkeypatch):
     assert scale.measured_before(tmp_path) == {}
 
 
+def test_a_size_is_measured_once_on_the_same_code(tmp_path, monkeypatch):
+    done = []
+
+    def cost_of(stage, folder, size):
+        done.append(size)
+        return {"size": size, "seconds": 5.0, "processor_seconds": 1.0, "peak_bytes": 2**30}
+
+    for module in (measuring, scale):
+        monkeypatch.setattr(module, "circumstances", lambda: {**HERE, "commit": "abc1234"})
+    monkeypatch.setattr(scale, "cost_of", cost_of)
+    monkeypatch.setattr(scale, "make", lambda *args, **options: None)
+    for largest, measured_now in (("0.1", [10, 100]), ("1", [1000]), ("0.1", [])):
+        scale.main(["--stages", "plan", "--largest", largest, "--output", str(tmp_path)])
+        assert done == measured_now
+        done.clear()
+    assert [row["size"] for row in read_json(tmp_path / "scale.json")["measurements"]["plan"]] == [10, 100, 1000]
+
+
 def test_a_stage_takes_its_input_from_where_it_was_measured(tmp_path, monkeypatch):
     made = []
     stage = scale.Stage("", (3,), "rows", lambda folder, size: made.append(folder), lambda folder, size: [])
