@@ -36,7 +36,7 @@ from lib.ner_scores import Scores  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.records import read_json, read_jsonl, read_parquet  # noqa: E402
 from lib.rouge import rouge  # noqa: E402
-from measuring import add_arguments, circumstances, measured, on_cores, record, run_of, workflow  # noqa: E402
+from measuring import add_arguments, measured, on_cores, record, recorded, run_of, workflow  # noqa: E402
 
 WAYS = ("notebook", "kargah")
 SEED = 42
@@ -200,9 +200,8 @@ def kept(quality):
 
 def whole_run(args):
     """The peak memory of the whole run, in bytes, where bench/overheads.py has measured it for this commit; None where it has not."""
-    path = args.output / f"overheads-{args.size}.json"
-    made, commit = read_json(path) if path.exists() else None, circumstances()["commit"]
-    return made["run"]["peak_bytes"] if made and commit and "+" not in commit and made["commit"] == commit else None
+    made = recorded(args.output / f"overheads-{args.size}.json")
+    return made and made["run"]["peak_bytes"]
 
 
 def summarized(found, imports, whole_run_bytes=None):

@@ -97,6 +97,12 @@ def circumstances():
     return {"device": device_name(), "commit": short(commit(ROOT)), "date": date.today().isoformat(), "versions": versions}
 
 
+def recorded(path):
+    """What `record` wrote to a .json file, if this very code did; None else, as of code that is not committed, which may be unlike."""
+    made, commit = read_json(path) if path.exists() else {"commit": None}, circumstances()["commit"]
+    return made if commit and commit == made["commit"] and "+" not in commit else None
+
+
 def record(folder, name, lines, **values):
     """Write the lines of a table and all measurements to `folder`, each with the circumstances; the lines that were written."""
     here = circumstances()

@@ -37,9 +37,9 @@ from lib.cleaning import RULES  # noqa: E402
 from lib.machine import ALLOCATOR  # noqa: E402
 from lib.program import existing_folder, log, parser, program  # noqa: E402
 from lib.random_models import make  # noqa: E402
-from lib.records import read_json, write_jsonl  # noqa: E402
+from lib.records import write_jsonl  # noqa: E402
 from lib.publish import whole  # noqa: E402
-from measuring import CORES, circumstances, fetched, measured, on_cores, record, snakemake, sweep  # noqa: E402
+from measuring import CORES, fetched, measured, on_cores, record, recorded, snakemake, sweep  # noqa: E402
 
 BLOCK = 20_000  # rows made at once
 VOCABULARY = 50_000
@@ -83,7 +83,8 @@ def arguments(argv):
 def main(argv=None):
     args = arguments(argv)
     encoder = args.encoder or (fetched("roberta_large") if "bertscore" in args.stages else None)
-    found, lines = measured_before(args.output), ["nothing was measured: no stage has a size that small"]
+    made = recorded(args.output / "scale.json")
+    found, lines = made["measurements"] if made else {}, ["nothing was measured: no stage has a size that small"]
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
         (folder / "encoder").symlink_to(Path(encoder).resolve() if encoder else folder)
@@ -98,13 +99,6 @@ def main(argv=None):
                 found = {name: found[name] for name in STAGES if name in found}
                 lines = report(args.output, found)
     print(*lines, sep="\n")
-
-
-def measured_before(folder):
-    """The measurements that an earlier command left in `folder`, if the code is the same."""
-    path, commit = folder / "scale.json", circumstances()["commit"]
-    made = read_json(path) if path.exists() else {"commit": None}
-    return made["measurements"] if commit and commit == made["commit"] and "+" not in commit else {}
 
 
 def of_stage(name, folder, size):

@@ -16,7 +16,7 @@ from against_notebook import STAGES, ratios, summarized, table, whole_run
 from lib.config import checked
 from lib.program import InputError
 from lib.records import read_json, read_yaml
-from measuring import ROOT, circumstances, measured, record, sweep
+from measuring import ROOT, circumstances, measured, record, recorded, sweep
 
 HUNDRED_MB = 100 * 2**20
 TIMES = {"notebook": [10.0, 14.0, 15.0], "kargah": [4.0, 6.0, 2.0]}  # without two seconds of imports: ratios of 2, 2 and 6.5
@@ -128,7 +128,7 @@ def test_the_peak_of_the_whole_run_counts_where_it_is_known(tmp_path, monkeypatc
     written = tmp_path / "overheads-quarter.json"
 
     def peak_of(commit, now):
-        monkeypatch.setattr(against_notebook, "circumstances", lambda: {"commit": now})
+        monkeypatch.setattr(measuring, "circumstances", lambda: {"commit": now})
         written.write_text(json.dumps({"commit": commit, "run": {"peak_bytes": 7}}))
         return whole_run(args)
 
@@ -256,16 +256,20 @@ def test_growth_is_told_by_exponents_between_the_two_largest_sizes(tmp_path):
     assert "dry run of a sweep: systems" in (tmp_path / "scale.svg").read_text()
 
 
-def test_measurements_of_the_same_code_stay(tmp_path, monkeypatch):
+def test_a_record_counts_for_the_same_committed_code_only(tmp_path, monkeypatch):
     rows = [{"size": 10, "seconds": 5.0, "processor_seconds": 1.0, "peak_bytes": 2**30}]
-    assert scale.measured_before(tmp_path) == {}
-    for commit, kept in (("abc1234", {"plan": rows}), ("abc1234+", {}), (None, {})):
-        for module in (measuring, scale):
-            monkeypatch.setattr(module, "circumstances", lambda commit=commit: {**HERE, "commit": commit})
+
+    def now_at(commit):
+        monkeypatch.setattr(measuring, "circumstances", lambda: {**HERE, "commit": commit})
+
+    assert recorded(tmp_path / "scale.json") is None
+    for commit, kept in (("abc1234+", False), (None, False), ("abc1234", True)):
+        now_at(commit)
         scale.report(tmp_path, {"plan": rows})
-        assert scale.measured_before(tmp_path) == kept
-    monkeypatch.setattr(scale, "circumstances", lambda: {**HERE, "commit": "def5678"})
-    assert scale.measured_before(tmp_path) == {}
+        made = recorded(tmp_path / "scale.json")
+        assert made["measurements"] == {"plan": rows} if kept else made is None
+    now_at("def5678")
+    assert recorded(tmp_path / "scale.json") is None
 
 
 def test_a_size_is_measured_once_on_the_same_code(tmp_path, monkeypatch):
@@ -275,8 +279,7 @@ def test_a_size_is_measured_once_on_the_same_code(tmp_path, monkeypatch):
         done.append(size)
         return {"size": size, "seconds": 5.0, "processor_seconds": 1.0, "peak_bytes": 2**30}
 
-    for module in (measuring, scale):
-        monkeypatch.setattr(module, "circumstances", lambda: {**HERE, "commit": "abc1234"})
+    monkeypatch.setattr(measuring, "circumstances", lambda: {**HERE, "commit": "abc1234"})
     monkeypatch.setattr(scale, "cost_of", cost_of)
     monkeypatch.setattr(scale, "make", lambda *args, **options: None)
     for largest, measured_now in (("0.1", [10, 100]), ("1", [1000]), ("0.1", [])):
