@@ -170,7 +170,9 @@ def plot(found):
         lines = figures.layer(points, {"type": "line", "strokeWidth": 2}, **common)
         marks = figures.layer(points, figures.marks(75), shape=figures.shape(groups), **common)
         charts.append(figures.panel_of([lines, marks], title, 320, 250))
-    return figures.svg({"hconcat": charts, "spacing": 60, "bounds": "flush"})
+    slack = figures.WIDER * max(map(len, groups), default=0)
+    padding = {"left": figures.PADDING, **figures.AROUND, "right": figures.PADDING + slack}
+    return figures.svg({"hconcat": charts, "spacing": 60, "bounds": "flush", "padding": padding})
 
 
 def logarithmic(field, title, digits):
@@ -341,7 +343,7 @@ def scoring(names, encoder, layer):
 
 TEN = [f"system_{number}" for number in range(10)]
 STAGES["rouge"] = Stage(
-    "scores of ten systems, BERTScore by a tiny encoder",
+    "scores of ten systems, by a tiny encoder",
     (718, 2_872, 11_490),
     "articles",
     summaries(TEN),
@@ -349,7 +351,7 @@ STAGES["rouge"] = Stage(
     threads=CORES,
 )
 STAGES["bertscore"] = Stage(
-    "scores of a system, BERTScore by the demo's encoder",
+    "scores of a system, by the demo's encoder",
     (625, 2_500, 10_000),
     "pairs",
     summaries(TEN[:1]),
