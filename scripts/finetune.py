@@ -10,11 +10,12 @@ reads    MODEL_DIR      a Hugging Face model folder (safetensors) with its token
          TEMPLATE.yaml  the prompt template; training and generation use exactly the same text
          LENGTHS.json   lengths of the articles in tokens of this model's tokenizer, as length_statistics.py writes them
 writes   OUT_DIR        the tuned model in the dtype of MODEL_DIR, as it was after the step with the lowest validation loss (every
-                        eval_steps and at the end; the start does not count); tokenizer, model card
+                        eval_steps and at the end, with weights rounded to that dtype; the start does not count); tokenizer, model card
          OUT_DIR.json   the checksums of its files
          LOG.jsonl      a row a logged step, and a row an evaluation, the first of them before training
          TRAINING.json  what was trained on what: rows, shortened articles, lengths, batch, precision, steps, tokens, validation loss
-                        before training, at best_step, and of the model as it is stored (`after`)
+                        before training, at best_step (`best`), and of the model as it is stored (`after`: with lora that of the
+                        merged one, else the same)
 
 --training holds precision, max_length, packing, lora and arguments of SFTConfig. A row is at most max_length tokens, or what the
 given percentile of the articles needs if that is less; longer articles are shortened, references never. Master weights are fp32
@@ -175,7 +176,8 @@ def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumula
     zeros = KeepZeros(model) if args.keep_zeros else None
     if training["lora"]:
         model = adapted(model, training["lora"], args.keep_zeros)
-    training_log, best = TrainingLog(), BestWeights(model, None if training["lora"] else stored)
+    in_file = None if training["lora"] else stored  # adapters are in no file, and rounded once they are merged
+    training_log, best = TrainingLog(), BestWeights(model, in_file)
     trainer = CompletionTrainer(
         model=model,
         args=sft_config(training, precision, args.seed, str(checkpoints.folder), batch_size // args.processes, accumulation),
@@ -184,6 +186,7 @@ def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumula
         data_collator=Collator(tokenizer.pad_token_id, training["packing"], limit),
         processing_class=tokenizer,
         callbacks=[training_log, *([zeros] if zeros else []), best],
+        stored=in_file,
     )
     trainer.remove_callback(PrinterCallback)
     checkpoints.train(trainer, log=training_log, best=best, trainer=trainer)
@@ -203,7 +206,7 @@ def tune(args, training, precision, tokenizer, rows, limit, batch_size, accumula
         "validation_loss": {
             "before": next(row["validation_loss"] for row in training_log.rows if "validation_loss" in row),
             "best": best.loss,
-            "after": trainer.validation_loss(model),
+            "after": trainer.validation_loss(model) if training["lora"] else best.loss,
         },
         "lora": {**training["lora"], "trainable_parameters": trainable} if training["lora"] else None,
         "packing": training["packing"],

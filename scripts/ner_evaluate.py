@@ -39,7 +39,7 @@ from lib.program import InputError, existing_file, model_folder, parser, positiv
 from lib.publish import whole
 from lib.records import parquet_batches, read_parquet, write_json, write_jsonl
 from lib.tagger import Collator, load_tagger
-from lib.tagging import Encoder, tag_words
+from lib.tagging import Encoder, loss_a_word, tag_words
 
 SPLITS = ("validation", "test")
 COMMONEST, EXAMPLES = 12, 3  # errors shown, and sentences for each
@@ -87,24 +87,21 @@ def main(argv=None):
         rows = read_parquet(getattr(args, split), ["tokens", "ner_tags", "language", "source"])
         progress(f"tagging {len(rows)} sentences of {split}")
         encoded = list(encoder.rows(rows))
-        tags, _, loss = tag_words(model, encoded, len(rows), collator, args.batch_size, precision)
-        metrics[split] = split_metrics(rows, tags, loss, scheme, args.seed)
+        tags, _, losses = tag_words(model, encoded, len(rows), collator, args.batch_size, precision)
+        metrics[split] = split_metrics(rows, tags, losses, scheme, args.seed)
         split_predictions = [
             {"split": split, "row": number, "source": row["source"], "gold": row["ner_tags"], "predicted": guess}
             for number, (row, guess) in enumerate(zip(rows, tags, strict=True))
         ]
         predictions += split_predictions
         progress(f"{split}: F1 {metrics[split]['overall']['f1']['value']:.3f}")
-    if args.train:  # `rows`, `tags` and `encoded` are those of test
+    if args.train:  # `rows`, `tags` and `losses` are those of test
         copies, near = seen(args.train, rows, args.near_threshold, args.near_characters)
         unseen = np.flatnonzero(~copies & ~near).tolist()
         progress(f"{len(unseen)} of {len(rows)} sentences of test are neither in train nor nearly so")
         metrics["test_unseen"] = {"overall": None, "seen": {"rows": len(rows), "copies": int(copies.sum()), "near": int(near.sum())}}
         if unseen:
-            chosen = set(unseen)
-            windows = [window for window in encoded if window["sentence"] in chosen]
-            _, _, loss = tag_words(model, windows, len(rows), collator, args.batch_size, precision)
-            metrics["test_unseen"] |= split_metrics([rows[n] for n in unseen], [tags[n] for n in unseen], loss, scheme, args.seed)
+            metrics["test_unseen"] |= split_metrics([rows[n] for n in unseen], [tags[n] for n in unseen], losses[unseen], scheme, args.seed)
         for number, prediction in enumerate(split_predictions):
             prediction["unseen"] = not (copies[number] or near[number])
     with ExitStack() as outputs:
@@ -136,7 +133,7 @@ def seen(train, rows, threshold, characters):
     return copies, near
 
 
-def split_metrics(rows, tags, loss, scheme, seed):
+def split_metrics(rows, tags, losses, scheme, seed):
     """What the metrics file says of a split."""
     gold = [row["ner_tags"] for row in rows]
     annotated = [scheme.annotated(row["source"]) for row in rows]
@@ -151,7 +148,7 @@ def split_metrics(rows, tags, loss, scheme, seed):
         by_language[language] = block | {"by_type": {name: entry for name, entry in types.items() if entry["support"]}}
     majority, _ = Scores(gold, [[OUTSIDE] * len(right) for right in gold], annotated, scheme.types, keys).summary(seed)
     return {
-        "overall": overall | {"loss": loss, "outside_annotation": int(scores.outside.sum())},
+        "overall": overall | {"loss": loss_a_word(losses, tags), "outside_annotation": int(scores.outside.sum())},
         "by_language": by_language,
         "by_type": by_type,
         "shared_types": shared_types(gold, tags, languages, scheme, seed, keys),

@@ -54,7 +54,7 @@ from lib.publish import whole
 from lib.records import parquet_batches, read_parquet, write_json
 from lib.sampling import GroupedByLength
 from lib.tagger import Collator, new_tagger
-from lib.tagging import Encoder, tag_words
+from lib.tagging import Encoder, loss_a_word, tag_words
 from lib.training_log import TrainingLog
 
 COLUMNS = ["tokens", "ner_tags", "source"]
@@ -245,9 +245,10 @@ def train(args, training, precision, scheme, tokenizer, data, batch_size, accumu
 
     def validate(model):
         count = len(data.validation_rows)
-        tags, _, loss = tag_words(model, data.validation, count, collator, training["per_device_eval_batch_size"], precision)
+        tags, _, losses = tag_words(model, data.validation, count, collator, training["per_device_eval_batch_size"], precision)
         gold = [row["ner_tags"] for row in data.validation_rows]
-        return {"loss": loss, **Scores(gold, tags, [scheme.annotated(row["source"]) for row in data.validation_rows], scheme.types).point()}
+        scores = Scores(gold, tags, [scheme.annotated(row["source"]) for row in data.validation_rows], scheme.types)
+        return {"loss": loss_a_word(losses, tags), **scores.point()}
 
     training_log = TrainingLog()
     trainer = TaggerTrainer(

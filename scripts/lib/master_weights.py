@@ -1,6 +1,10 @@
 """fp32 master weights for a model that is stored, and run, in half precision."""
 
+from contextlib import contextmanager
+
 import torch
+
+EXPONENT = 0x7F800000  # the bits of it in a number of fp32
 
 
 def spread(model, dtype, seed):
@@ -16,7 +20,21 @@ def spread(model, dtype, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
-            spacing = torch.ldexp(torch.full_like(weight, torch.finfo(dtype).eps), torch.frexp(weight).exponent - 1)
+            power = (weight.view(torch.int32) & EXPONENT).view(torch.float32)  # of two, the largest not above the weight
+            spacing = power * torch.finfo(dtype).eps
             moved = weight + (torch.rand(weight.shape, generator=generator) - 0.5) * spacing
             same = (moved.to(dtype) == weight.to(dtype)) & (weight != 0)  # it may not be: below a power of two the grid is finer
             weight.copy_(torch.where(same, moved, weight))
+
+
+@contextmanager
+def rounded(model, dtype):
+    """Weights as a file in `dtype` holds them, and computed with as before, until the end of the context."""
+    masters = [(weight, weight.data) for weight in model.parameters()]
+    try:
+        for weight, master in masters:
+            weight.data = master.to(dtype).to(master.dtype)
+        yield
+    finally:
+        for weight, master in masters:
+            weight.data = master

@@ -2,21 +2,13 @@
 
 from contextlib import nullcontext
 
+import torch
 from trl import SFTTrainer
 
-from lib.completions import completion_losses, losses_of
+from lib.completions import completion_losses, losses_of, parts_of
+from lib.master_weights import rounded
 from lib.packing import IGNORED
 from lib.sampling import GroupedByLength
-
-AT_ONCE = 512  # tokens of a batch that a CPU takes through the model at once: with more, none takes less time, and all take more memory
-
-
-def parts_of(batch, tokens):
-    """A batch (tensors, rows × positions) in parts of at most so many `tokens`, or of a single row; padding that no row needs is gone."""
-    rows = max(1, tokens // batch["input_ids"].shape[1])
-    parts = [{name: value[start : start + rows] for name, value in batch.items()} for start in range(0, len(batch["input_ids"]), rows)]
-    lengths = [int(part["attention_mask"].sum(dim=1).max()) if "attention_mask" in part else None for part in parts]
-    return [{name: value[:, :length] for name, value in part.items()} for part, length in zip(parts, lengths, strict=True)]
 
 
 class CompletionTrainer(SFTTrainer):
@@ -26,18 +18,23 @@ class CompletionTrainer(SFTTrainer):
     memory, or packed. (With several processes the last batches of an epoch are filled up with rows from its beginning.) On a CPU the
     rows of a batch go through the model in parts, whose gradients add up to those of the batch.
     The validation loss is that of all tokens of all completions, each once. `sequences` counts those that were trained on.
+
+    stored   the dtype in which the weights will be stored: the loss in training is that of weights rounded to it; None: as they are
     """
 
-    sequences = 0
+    def __init__(self, *args, stored=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.stored, self.sequences = stored, 0
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         self.sequences += len(inputs["input_ids"])
         if self.args.device.type != "cpu" or num_items_in_batch is None:  # without the number, a loss is the mean of what it sees
             return super().training_step(model, inputs, num_items_in_batch)
-        parts, loss = parts_of(inputs, AT_ONCE), 0.0
-        for number, part in enumerate(parts, start=1):
-            with nullcontext() if number == len(parts) else self.accelerator.no_sync(model):
-                loss += super().training_step(model, part, num_items_in_batch)
+        parts, loss = parts_of(inputs), 0.0
+        with torch.autocast("cpu", enabled=False):  # the outermost: what those within turn to bf16, the weights, serves all parts
+            for number, part in enumerate(parts, start=1):
+                with nullcontext() if number == len(parts) else self.accelerator.no_sync(model):
+                    loss += super().training_step(model, part, num_items_in_batch)
         return loss
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
@@ -49,7 +46,8 @@ class CompletionTrainer(SFTTrainer):
         return (loss, losses) if return_outputs else loss
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        logs = {f"{metric_key_prefix}_loss": self.validation_loss(self.model)}
+        with rounded(self.model, self.stored) if self.stored else nullcontext():
+            logs = {f"{metric_key_prefix}_loss": self.validation_loss(self.model)}
         self.log(logs)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
         return logs

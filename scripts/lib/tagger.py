@@ -143,7 +143,7 @@ def autocast(precision):
     return nullcontext() if precision == "fp32" else torch.autocast(device().type, dtype=DTYPES[precision])
 
 
-@torch.inference_mode()
+@torch.no_grad()  # in inference mode autocast would turn the weights at every batch
 def predict(model, windows, collator, batch_size, precision):
     """For each window the best label ids at its first subwords, their probabilities (two arrays), and the sum of its losses.
 
@@ -156,33 +156,33 @@ def predict(model, windows, collator, batch_size, precision):
     model.eval()
     results, start = [None] * len(windows), 0
     order = sorted(range(len(windows)), key=lambda number: -len(windows[number]["input_ids"]))
-    while start < len(order):
-        numbers = order[start : start + batch_size]
-        try:
-            found = _predicted(model, [windows[number] for number in numbers], collator, precision)
-        except RuntimeError as error:
-            if not should_reduce_batch_size(error):
-                raise
-            if len(numbers) == 1:
-                raise InputError(
-                    "memory ran out with 1 sentence to tag; expected it to fit; shorten max_length, or use more memory"
-                ) from None
-            batch_size = len(numbers) // 2
-            progress(f"out of memory with {len(numbers)} sentences to tag at once; going on with {batch_size}")
-            clear_device_cache(garbage_collection=True)
-            continue
-        for number, result in zip(numbers, found, strict=True):
-            results[number] = result
-        start += len(numbers)
+    with autocast(precision):  # around all batches, whose weights it turns once
+        while start < len(order):
+            numbers = order[start : start + batch_size]
+            try:
+                found = _predicted(model, [windows[number] for number in numbers], collator)
+            except RuntimeError as error:
+                if not should_reduce_batch_size(error):
+                    raise
+                if len(numbers) == 1:
+                    raise InputError(
+                        "memory ran out with 1 sentence to tag; expected it to fit; shorten max_length, or use more memory"
+                    ) from None
+                batch_size = len(numbers) // 2
+                progress(f"out of memory with {len(numbers)} sentences to tag at once; going on with {batch_size}")
+                clear_device_cache(garbage_collection=True)
+                continue
+            for number, result in zip(numbers, found, strict=True):
+                results[number] = result
+            start += len(numbers)
     model.train(was_training)
     return results
 
 
-def _predicted(model, windows, collator, precision):
+def _predicted(model, windows, collator):
     """What `predict` says of the windows of one batch."""
     batch = {name: value.to(model.device) for name, value in collator(windows).items()}
-    with autocast(precision):
-        logits = model(batch["input_ids"], batch["attention_mask"]).logits.float()
+    logits = model(batch["input_ids"], batch["attention_mask"]).logits.float()
     scores, ids = (values.cpu().numpy() for values in logits.softmax(-1).max(-1))
     losses = _sums(logits, batch) if "labels" in batch else [0.0] * len(windows)
     return [(ids[line, window["starts"]], scores[line, window["starts"]], losses[line]) for line, window in enumerate(windows)]

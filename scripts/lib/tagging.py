@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lib.alignment import aligned_labels, by_sentence, windows
 from lib.cleaning import TOKEN_STEPS, clean_token
 from lib.device import resolve_precision
@@ -49,7 +51,8 @@ class Encoder:
 
 
 def tag_words(model, encoded, count, collator, batch_size, precision):
-    """For each of `count` sentences a tag a word and its probability, and the mean loss a word (0 for windows without labels).
+    """For each of `count` sentences a tag a word and its probability, and an array of the sums of their words' losses (0 for windows
+    without labels).
 
     encoded   windows, as Encoder makes them
     """
@@ -58,8 +61,12 @@ def tag_words(model, encoded, count, collator, batch_size, precision):
     names = model.config.id2label
     tags = by_sentence([[names[number] for number in ids.tolist()] for ids, _, _ in results], sentences, count)
     scores = by_sentence([values.tolist() for _, values, _ in results], sentences, count)
-    loss = sum(loss for _, _, loss in results) / max(1, sum(map(len, tags)))
-    return tags, scores, loss
+    return tags, scores, np.bincount(sentences, [loss for _, _, loss in results], minlength=count)
+
+
+def loss_a_word(losses, tags):
+    """The mean loss a word of the sentences that have these sums of losses, and these tags."""
+    return float(losses.sum()) / max(1, sum(map(len, tags)))
 
 
 class RawTagger:

@@ -13,11 +13,12 @@ from trl import SFTConfig, SFTTrainer
 
 import finetune
 from batches import Batches
-from lib import sft
+from halved import Halved
+from lib import completions
 from lib.best_weights import BestWeights
 from lib.completions import completion_losses, training_rows
 from lib.device import resolve_precision
-from lib.master_weights import spread
+from lib.master_weights import rounded, spread
 from lib.memory import with_batch_that_fits
 from lib.model_folder import load_model
 from lib.packing import IGNORED, Collator, padded
@@ -146,7 +147,7 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(start, tmp_path, monk
     passes, losses, gradients = [], [], []
     trainer.model.register_forward_pre_hook(lambda _, args, kwargs: passes.append(kwargs["input_ids"].shape), with_kwargs=True)
     for tokens in (10**6, 1):
-        monkeypatch.setattr(sft, "AT_ONCE", tokens)
+        monkeypatch.setattr(completions, "AT_ONCE", tokens)
         trainer.model.zero_grad()
         losses.append(trainer.training_step(trainer.model, dict(batch), num_items_in_batch=count).item())
         gradients.append([weight.grad.clone() for weight in trainer.model.parameters()])
@@ -158,10 +159,32 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(start, tmp_path, monk
     assert trainer.sequences == 2 * len(lengths)
 
 
+def test_the_parts_of_a_step_and_the_batches_of_an_evaluation_share_the_weights_turned_to_bf16(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(completions, "AT_ONCE", 1)
+    rows, _ = training_rows(ready_tokenizer(start), load_template(TEMPLATE), pairs(3), 500, "train")
+    trainer = trainers(start, tmp_path, CompletionTrainer, rows, bf16=True)
+    trainer.create_optimizer()
+    model, gradients = trainer.accelerator.prepare(trainer.model), []
+    batch = padded(rows, 0)
+    count = (batch["labels"] != IGNORED).sum()
+    for parts in ([batch], completions.parts_of(batch)):
+        with Halved(model) as halved:
+            for part in parts:
+                trainer.training_step(model, part, num_items_in_batch=count)
+        assert set(halved.counts.values()) == {len(parts)}
+        gradients.append([weight.grad.clone() for weight in model.parameters()])
+        model.zero_grad()
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+    with Halved(model) as halved:
+        trainer.evaluate()
+    assert set(halved.counts.values()) == {1}
+
+
 @pytest.mark.parametrize(("tokens", "sizes"), [(1, [1, 1, 1, 1]), (20, [2, 2]), (39, [3, 1]), (40, [4])])
-def test_parts_of_a_batch_hold_so_many_tokens_and_no_padding_of_others(tokens, sizes):
+def test_parts_of_a_batch_hold_so_many_tokens_and_no_padding_of_others(tokens, sizes, monkeypatch):
+    monkeypatch.setattr(completions, "AT_ONCE", tokens)
     rows = [{"input_ids": list(range(1, length + 1)), "labels": [IGNORED] * length} for length in (10, 4, 7, 3)]
-    parts = sft.parts_of(padded(rows, 0), tokens)
+    parts = completions.parts_of(padded(rows, 0))
     assert [len(part["labels"]) for part in parts] == sizes
     for part in parts:
         assert int(part["attention_mask"].sum(dim=1).max()) == part["input_ids"].shape[1] == part["labels"].shape[1]
@@ -182,7 +205,7 @@ def test_the_loss_falls_and_the_log_tells(tuned):
     assert [row["step"] for row in checks] == [0, 3, 6, 9]
     losses = summary["validation_loss"]
     assert (losses["before"], losses["best"]) == (checks[0]["validation_loss"], checks[-1]["validation_loss"])
-    assert losses["after"] == pytest.approx(losses["best"], abs=0.01)  # rounded to bf16
+    assert losses["after"] == losses["best"]
     assert summary["best_step"] == 9
     assert checks[-1]["validation_loss"] < checks[0]["validation_loss"] - 0.5
     assert (summary["rows"], summary["steps"], summary["effective_batch"], summary["precision"]) == (12, 9, 4, "fp32")
@@ -223,15 +246,29 @@ def test_a_pruned_model_tuned_again_generates_the_same_in_a_fresh_process_as_bef
 def test_the_weights_of_the_lowest_validation_loss_are_stored(start, tmp_path, monkeypatch):
     """Three epochs of three steps of which the first did best store what one epoch stores."""
     one = tune(start, tmp_path / "one", num_train_epochs=1, lr_scheduler_type="constant")
-    losses = iter([9.0, 2.0, 3.0, 2.0, 4.0])  # before, after steps 3, 6, 9, of what is stored; equal to the best is not better
+    losses = iter([9.0, 2.0, 3.0, 2.0])  # before, after steps 3, 6, 9; equal to the best is not better
     monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
     three = tune(start, tmp_path / "three", lr_scheduler_type="constant")
     for name, tensor in weights(one).items():
         assert torch.equal(weights(three)[name], tensor), name
     summary = read_json(tmp_path / "three" / "training.json")
     assert (summary["best_step"], summary["steps"]) == (3, 9)
-    assert summary["validation_loss"] == {"before": 9.0, "best": 2.0, "after": 4.0}
+    assert summary["validation_loss"] == {"before": 9.0, "best": 2.0, "after": 2.0}
     assert "after step 3" in (three / "README.md").read_text()
+
+
+def test_rounded_weights_are_those_of_the_file_and_give_way_to_the_masters(start):
+    model = load_model(start, torch.float32)
+    spread(model, torch.bfloat16, seed=1)
+    before, stored = (dict(load_model(start, dtype).named_parameters()) for dtype in (torch.float32, torch.bfloat16))
+    masters = {name: weight.clone() for name, weight in model.named_parameters()}
+    assert not torch.equal(masters["model.norm.weight"], before["model.norm.weight"])
+    with pytest.raises(KeyboardInterrupt), rounded(model, torch.bfloat16):
+        for name, weight in model.named_parameters():
+            assert (weight.dtype, weight.requires_grad) == (torch.float32, True)
+            assert torch.equal(weight.to(torch.bfloat16), stored[name]) and torch.equal(weight, stored[name].float()), name
+        raise KeyboardInterrupt
+    assert all(torch.equal(weight, masters[name]) for name, weight in model.named_parameters())
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16])
@@ -245,7 +282,7 @@ def test_what_is_trained_on_does_not_change_the_weights_that_were_kept(dtype):
 
 
 def test_the_start_is_not_kept_even_if_it_did_best(start, tmp_path, monkeypatch):
-    losses = iter([1.0, 2.0, 2.0])
+    losses = iter([1.0, 2.0])
     monkeypatch.setattr(CompletionTrainer, "validation_loss", lambda self, model: next(losses))
     assert not torch.equal(*(weights(folder)["model.norm.weight"] for folder in (start, tune(start, tmp_path, num_train_epochs=1))))
     assert read_json(tmp_path / "training.json")["best_step"] == 3
@@ -258,8 +295,9 @@ def test_a_loss_that_is_no_number_is_one_line(start, tmp_path, monkeypatch):
     assert not (tmp_path / "model").exists()
 
 
-def test_the_loss_after_is_that_of_the_stored_model(start, tmp_path):
-    tuned = tune(start, tmp_path, num_train_epochs=1)
+@pytest.mark.parametrize("changes", [{}, {"lora": {"r": 2, "alpha": 4, "dropout": 0.0, "targets": ["q_proj", "v_proj"]}}])
+def test_the_loss_after_is_that_of_the_stored_model(start, tmp_path, changes):
+    tuned = tune(start, tmp_path, num_train_epochs=1, **changes)
     template, tokenizer = load_template(TEMPLATE), ready_tokenizer(tuned)
     rows, _ = training_rows(tokenizer, template, pairs(3), 500, "validation")
     total, tokens = completion_losses(load_model(tuned, torch.float32), rows, 2, tokenizer.pad_token_id, "fp32").sum(dim=0).tolist()

@@ -60,7 +60,7 @@ def test_shared_types_leave_out_what_a_source_does_not_annotate():
     tags = [row["ner_tags"] for row in rows]
     tags[3] = ["O", "B-PER", "O"]
     languages = np.array([row["language"] for row in rows])
-    shared = ner_evaluate.split_metrics(rows, tags, 0.5, SCHEME, 1)["shared_types"]
+    shared = ner_evaluate.split_metrics(rows, tags, np.zeros(len(rows)), SCHEME, 1)["shared_types"]
     assert shared["types"] == ["PER", "LOC"]
     assert shared["overall"]["f1"]["value"] == 1, "the date that was missed is of no shared type"
     assert {language: block["support"] for language, block in shared["by_language"].items()} == {"en": 3, "fa": 2}
@@ -72,7 +72,7 @@ def test_a_source_without_a_learned_type_is_scored_on_nothing():
     rows = rows_of(TEST[:2])
     rows = [row | {"ner_tags": ["O"] * len(row["tokens"])} for row in rows]
     tags = [["B-DAT", "O"], ["O"] * len(rows[1]["tokens"])]
-    metrics = ner_evaluate.split_metrics(rows, tags, 0.5, NOTHING_SHARED, 1)
+    metrics = ner_evaluate.split_metrics(rows, tags, np.zeros(len(rows)), NOTHING_SHARED, 1)
     assert (metrics["overall"]["support"], metrics["overall"]["outside_annotation"], metrics["overall"]["f1"]["value"]) == (0, 1, 0)
 
 

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
 
 from batches import Batches
+from halved import Halved
 from lib.alignment import IGNORED
 from lib.embedding_rows import UsedRows
 from lib.memory import with_batch_that_fits
@@ -121,10 +122,30 @@ def test_every_word_gets_a_tag_even_in_a_sentence_of_many_windows(tagger, tokeni
     sentence = [*("word" for _ in range(50)), "\u200b", "end"]
     encoded = list(Encoder(tokenizer, 16).words([sentence, ["short"]]))
     assert len(encoded) > 2
-    tags, scores, loss = tag_words(tagger, encoded, 2, Collator(tokenizer.pad_token_id), 4, "fp32")
+    tags, scores, losses = tag_words(tagger, encoded, 2, Collator(tokenizer.pad_token_id), 4, "fp32")
     assert [len(each) for each in tags] == [len(each) for each in scores] == [52, 1]
-    assert loss == 0
+    assert losses.tolist() == [0, 0]
     assert all(0 < score <= 1 for each in scores for score in each)
+
+
+def test_the_losses_of_a_sentence_are_those_of_all_its_windows(tagger, tokenizer):
+    encoded = [
+        window | {"labels": [IGNORED, *[1] * (len(window["input_ids"]) - 2), IGNORED], "source": 0}
+        for window in Encoder(tokenizer, 16).words([["word"] * 50, ["short"], ["two", "words"]])
+    ]
+    collator = Collator(tokenizer.pad_token_id, SILENT)
+    losses = tag_words(tagger, encoded, 3, collator, 2, "fp32")[2]
+    for number in range(3):
+        alone = [window for window in encoded if window["sentence"] == number]
+        assert losses[number] == pytest.approx(sum(loss for _, _, loss in predict(tagger, alone, collator, 1, "fp32")), rel=1e-5)
+    assert losses[0] > losses[2] > losses[1] > 0
+
+
+def test_batches_share_the_weights_turned_to_bf16(tagger, tokenizer):
+    encoded = list(Encoder(tokenizer, 16).words([["word"], ["two", "words"], ["and", "three", "words"]]))
+    with Halved(tagger) as halved:
+        predict(tagger, encoded, Collator(tokenizer.pad_token_id), 1, "bf16")
+    assert set(halved.counts.values()) == {1}
 
 
 # ------------------------------------------------------------------ embedding rows
