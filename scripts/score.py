@@ -15,6 +15,7 @@ F-measure; BERTScore is not rescaled.
 """
 
 import csv
+import os
 from contextlib import ExitStack
 from importlib.metadata import version
 
@@ -50,6 +51,9 @@ def arguments(argv):
 @program
 def main(argv=None):
     args = arguments(argv)
+    # of each of the many shapes oneDNN would keep a kernel, in the way of the next batches' memory, which then grows with the articles;
+    # it reads this when it first computes
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
     ids, references, predictions = read_predictions(args.systems_folder, args.systems)
     progress(f"{len(predictions)} systems, {len(ids)} articles")
     columns, unseen, cut = rouge(predictions, references, args.stemmer)

@@ -4,7 +4,6 @@ The embedding and the matching are bert_score's own; the loop around them is our
 system, and makes batches in an order that changes from process to process.
 """
 
-import os
 from collections import defaultdict
 
 import torch
@@ -18,10 +17,6 @@ from lib.program import InputError, Steps
 
 with bare("bert_score"):  # which loads pandas and matplotlib
     from bert_score.utils import get_bert_embedding, get_idf_dict, get_model, get_tokenizer, greedy_cos_idf
-
-# oneDNN would keep a kernel for each of the many shapes here, each in the way of the next batches' memory, which grows without end; it
-# reads this when it first computes
-os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "0"
 
 BERTSCORE = ("bertscore_precision", "bertscore_recall", "bertscore_f1")
 LONGEST = 512  # tokens

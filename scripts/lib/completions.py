@@ -1,5 +1,7 @@
 """Training rows of prompt and completion, and the loss of a model on their completions; without trl, which takes seconds to import."""
 
+from contextlib import contextmanager
+
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -60,6 +62,23 @@ def losses_of(model, inputs):
     return cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="none").view_as(targets)
 
 
+@contextmanager
+def autocast_once(model, precision):
+    """Arithmetic in `precision`, for which autocast turns each weight once, whatever is computed; for use without gradients.
+
+    Of its own, autocast keeps those weights only that are to be trained.
+    """
+    frozen = [weight for weight in model.parameters() if weight.is_floating_point() and not weight.requires_grad]
+    try:
+        for weight in frozen:
+            weight.requires_grad_(True)
+        with torch.autocast(model.device.type, DTYPES[precision], enabled=precision != "fp32"):
+            yield
+    finally:
+        for weight in frozen:
+            weight.requires_grad_(False)
+
+
 @torch.no_grad()
 def completion_losses(model, rows, batch_size, pad, precision):
     """[sum of losses, number of tokens] of the completion of each row, float64, rows × 2: the same whatever batches they fall into.
@@ -70,7 +89,7 @@ def completion_losses(model, rows, batch_size, pad, precision):
     order = sorted(range(len(rows)), key=lambda index: -len(rows[index]["input_ids"]))
     was_training = model.training
     model.eval()
-    with torch.autocast(model.device.type, DTYPES[precision], enabled=precision != "fp32"):  # around all, whose weights it turns once
+    with autocast_once(model, precision):
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             batch = {name: value.to(model.device) for name, value in padded([rows[index] for index in chosen], pad).items()}

@@ -159,7 +159,7 @@ class Generator:
         A CPU reads the prompts, of which the longest come first, in parts that are no wider than the longest of their own.
         """
         whole = self.model.device.type != "cpu" or not repeatable(self.model.config)
-        parts, logits, caches = [prompts] if whole else parts_of(prompts, AT_ONCE), [], []
+        parts, logits, caches = [prompts] if whole else prompts_in_parts(prompts, AT_ONCE), [], []
         for part in parts:
             ids, mask, positions = self._padded(part)
             caches.append(repeated(beginning, len(part), self.model.config))
@@ -244,7 +244,7 @@ def repeated(cache, times, config):
     return copy
 
 
-def parts_of(prompts, tokens):
+def prompts_in_parts(prompts, tokens):
     """The prompts, of which the longest come first, in parts of at most so many tokens with padding, or of a single prompt."""
     parts = [[]]
     for prompt in prompts:

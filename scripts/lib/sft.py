@@ -19,7 +19,8 @@ class CompletionTrainer(SFTTrainer):
     rows of a batch go through the model in parts, whose gradients add up to those of the batch.
     The validation loss is that of all tokens of all completions, each once. `sequences` counts those that were trained on.
 
-    stored   the dtype in which the weights will be stored: the loss in training is that of weights rounded to it; None: as they are
+    stored   the dtype in which the weights will be stored: the validation losses in training are of weights rounded to it; None: as
+             they are
     """
 
     def __init__(self, *args, stored=None, **kwargs):
@@ -31,7 +32,7 @@ class CompletionTrainer(SFTTrainer):
         if self.args.device.type != "cpu" or num_items_in_batch is None:  # without the number, a loss is the mean of what it sees
             return super().training_step(model, inputs, num_items_in_batch)
         parts, loss = parts_of(inputs), 0.0
-        with torch.autocast("cpu", enabled=False):  # the outermost: what those within turn to bf16, the weights, serves all parts
+        with torch.autocast("cpu", enabled=False):  # until the outermost ends, trained weights that those within turned to bf16 stay
             for number, part in enumerate(parts, start=1):
                 with nullcontext() if number == len(parts) else self.accelerator.no_sync(model):
                     loss += super().training_step(model, part, num_items_in_batch)

@@ -138,9 +138,9 @@ class Collator:
         return batch
 
 
-def autocast(precision):
-    """The context in which a model with fp32 weights computes in `precision`."""
-    return nullcontext() if precision == "fp32" else torch.autocast(device().type, dtype=DTYPES[precision])
+def autocast(kind, precision):
+    """The context in which a model with fp32 weights, on a device of this kind, computes in `precision`."""
+    return nullcontext() if precision == "fp32" else torch.autocast(kind, dtype=DTYPES[precision])
 
 
 @torch.no_grad()  # in inference mode autocast would turn the weights at every batch
@@ -156,7 +156,7 @@ def predict(model, windows, collator, batch_size, precision):
     model.eval()
     results, start = [None] * len(windows), 0
     order = sorted(range(len(windows)), key=lambda number: -len(windows[number]["input_ids"]))
-    with autocast(precision):  # around all batches, whose weights it turns once
+    with autocast(model.device.type, precision):  # around all batches, whose weights it turns once
         while start < len(order):
             numbers = order[start : start + batch_size]
             try:

@@ -175,9 +175,12 @@ def test_the_parts_of_a_step_and_the_batches_of_an_evaluation_share_the_weights_
         gradients.append([weight.grad.clone() for weight in model.parameters()])
         model.zero_grad()
     assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
+    for number, weight in enumerate(model.parameters()):
+        weight.requires_grad_(number == 0)  # as with adapters: autocast keeps no frozen weight of its own
     with Halved(model) as halved:
         trainer.evaluate()
     assert set(halved.counts.values()) == {1}
+    assert [weight.requires_grad for weight in model.parameters()] == [True, *[False] * (len(gradients[0]) - 1)]
 
 
 @pytest.mark.parametrize(("tokens", "sizes"), [(1, [1, 1, 1, 1]), (20, [2, 2]), (39, [3, 1]), (40, [4])])
@@ -266,7 +269,7 @@ def test_rounded_weights_are_those_of_the_file_and_give_way_to_the_masters(start
     with pytest.raises(KeyboardInterrupt), rounded(model, torch.bfloat16):
         for name, weight in model.named_parameters():
             assert (weight.dtype, weight.requires_grad) == (torch.float32, True)
-            assert torch.equal(weight.to(torch.bfloat16), stored[name]) and torch.equal(weight, stored[name].float()), name
+            assert torch.equal(weight, stored[name].float()), name
         raise KeyboardInterrupt
     assert all(torch.equal(weight, masters[name]) for name, weight in model.named_parameters())
 

@@ -10,7 +10,7 @@ import gather_predictions
 import generate
 from lib import random_models
 from lib.device import DTYPES, resolve_precision
-from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation, parts_of, unpacked
+from lib.generation import PRECISIONS, Generator, bytes_stored, load_for_generation, prompts_in_parts, unpacked
 from lib.model_folder import tensors
 from lib.program import InputError
 from lib.prompting import load_template, shorten
@@ -85,7 +85,7 @@ def test_prompts_read_in_parts_are_continued_alike(model, expected, monkeypatch,
 
 def test_parts_are_no_larger_than_asked_for_unless_a_prompt_is():
     given = [[0] * length for length in (90, 40, 40, 20, 20, 20, 5)]
-    parts = parts_of(given, 80)
+    parts = prompts_in_parts(given, 80)
     assert [[len(prompt) for prompt in part] for part in parts] == [[90], [40, 40], [20, 20, 20, 5]]
 
 

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from unittest import mock
 
 import bert_score
 import pytest
@@ -35,7 +39,8 @@ def run_all(folder, systems, references, **changes):
         write_jsonl(folder / system / "predictions.jsonl", rows)
     arguments = {"systems_folder": folder, "systems": list(systems), "stemmer": True, "bertscore_model": tiny("bert")}
     arguments |= {"bertscore_name": "tiny", "bertscore_layer": 2, "bertscore_batch_size": 2, "seed": 42}
-    score.main(command_line(arguments | changes))
+    with mock.patch.dict(os.environ):  # in which it says what oneDNN keeps
+        score.main(command_line(arguments | changes))
     return {system: written(folder / system) for system in systems}
 
 
@@ -78,6 +83,26 @@ def test_bertscore_equals_the_library_called_directly(tmp_path, monkeypatch, idf
             assert scores[metric]["low"] <= scores[metric]["value"] <= scores[metric]["high"]
         assert [row["id"] for row in by_article] == ["00", "01", "02"]
     assert found["same"] == found["one"]
+
+
+def test_onednn_keeps_no_kernels(tmp_path):
+    """Each would be in the way of later batches' memory. Of one that it keeps it says so when it finds it again."""
+    code = f"""if True:
+        import sys
+        from pathlib import Path
+
+        sys.path[:0] = {sys.path!r}
+        import score, test_score
+
+        test_score.run(Path(sys.argv[1]), test_score.SUMMARIES)
+    """
+    said = {}
+    for number, more in enumerate(({}, {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "100"})):
+        environment = os.environ | {"ONEDNN_VERBOSE": "profile_create", "CUDA_VISIBLE_DEVICES": ""} | more
+        command = [sys.executable, "-c", code, tmp_path / str(number)]
+        said[number] = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert "create:cache_miss" in said[0] and "create:cache_hit" not in said[0]
+    assert "create:cache_hit" in said[1], "nothing is kept at all, so that this test shows nothing"
 
 
 def test_a_text_is_embedded_once(tmp_path, monkeypatch):
