@@ -72,7 +72,7 @@ def parquet_batches(path, columns, size=2000):
     for column in columns:
         if column not in found:
             raise InputError(f"{path}: no column {column!r}; found {', '.join(found)}; expected {', '.join(columns)}; {AGAIN}")
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # else it keeps all that it has read of the file (apache/arrow#39808)
         if not file.metadata.num_rows:
             raise InputError(f"{path}: no rows; expected some; {AGAIN}")
         for batch in file.iter_batches(size, columns=list(columns)):
