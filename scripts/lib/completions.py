@@ -9,8 +9,6 @@ from lib.device import DTYPES
 from lib.packing import IGNORED, padded
 from lib.program import InputError
 
-AT_ONCE = 512  # tokens of a batch that a CPU takes through the model at once: with more, none takes less time, and all take more memory
-
 
 def training_rows(tokenizer, template, pairs, max_length, source):
     """`pairs` (dicts of id, article, reference) as rows of input_ids and labels of at most `max_length` tokens, and how many articles
@@ -38,14 +36,6 @@ def training_rows(tokenizer, template, pairs, max_length, source):
         rows.append(row)
         shortened += was_shortened
     return rows, shortened
-
-
-def parts_of(batch):
-    """A batch (tensors, rows × positions) in parts of at most AT_ONCE tokens, or of a single row; padding that no row needs is gone."""
-    rows = max(1, AT_ONCE // batch["input_ids"].shape[1])
-    parts = [{name: value[start : start + rows] for name, value in batch.items()} for start in range(0, len(batch["input_ids"]), rows)]
-    lengths = [int(part["attention_mask"].sum(dim=1).max()) if "attention_mask" in part else None for part in parts]
-    return [{name: value[:, :length] for name, value in part.items()} for part, length in zip(parts, lengths, strict=True)]
 
 
 def losses_of(model, inputs):
@@ -93,8 +83,7 @@ def completion_losses(model, rows, batch_size, pad, precision):
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             batch = {name: value.to(model.device) for name, value in padded([rows[index] for index in chosen], pad).items()}
-            parts = parts_of(batch) if model.device.type == "cpu" else [batch]
-            losses = torch.cat([losses_of(model, part).double().sum(dim=1) for part in parts])
+            losses = losses_of(model, batch).double().sum(dim=1)
             tokens = (batch["labels"][:, 1:] != IGNORED).sum(dim=1)
             found[chosen] = torch.stack([losses, tokens.double()], dim=1).cpu()
     model.train(was_training)

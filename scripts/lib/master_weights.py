@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 
 import torch
+from torch import nn
 
 EXPONENT = 0x7F800000  # the bits of it in a number of fp32
 
@@ -28,9 +29,14 @@ def spread(model, dtype, seed):
 
 
 @contextmanager
-def rounded(model, dtype):
-    """Weights as a file in `dtype` holds them, and computed with as before, until the end of the context."""
-    masters = [(weight, weight.data) for weight in model.parameters()]
+def rounded(model, dtype, autocast=False):
+    """Weights as a file in `dtype` holds them, and computed with as before, until the end of the context.
+
+    autocast   whether the arithmetic rounds matrices to `dtype` itself, so that those of linear layers can stay
+    """
+    linear = {layer.weight for layer in model.modules() if autocast and isinstance(layer, nn.Linear)}
+    embedded = {layer.weight for layer in model.modules() if isinstance(layer, nn.Embedding)}  # which may be the head's as well
+    masters = [(weight, weight.data) for weight in model.parameters() if weight not in linear - embedded]
     try:
         for weight, master in masters:
             weight.data = master.to(dtype).to(master.dtype)

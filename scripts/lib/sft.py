@@ -5,10 +5,20 @@ from contextlib import nullcontext
 import torch
 from trl import SFTTrainer
 
-from lib.completions import completion_losses, losses_of, parts_of
+from lib.completions import completion_losses, losses_of
 from lib.master_weights import rounded
 from lib.packing import IGNORED
 from lib.sampling import GroupedByLength
+
+AT_ONCE = 512  # tokens that a CPU trains on at once: with more, none takes less time, and all take more memory
+
+
+def parts_of(batch):
+    """A batch (tensors, rows × positions) in parts of at most AT_ONCE tokens, or of a single row; padding that no row needs is gone."""
+    rows = max(1, AT_ONCE // batch["input_ids"].shape[1])
+    parts = [{name: value[start : start + rows] for name, value in batch.items()} for start in range(0, len(batch["input_ids"]), rows)]
+    lengths = [int(part["attention_mask"].sum(dim=1).max()) if "attention_mask" in part else None for part in parts]
+    return [{name: value[:, :length] for name, value in part.items()} for part, length in zip(parts, lengths, strict=True)]
 
 
 class CompletionTrainer(SFTTrainer):
@@ -47,7 +57,8 @@ class CompletionTrainer(SFTTrainer):
         return (loss, losses) if return_outputs else loss
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        with rounded(self.model, self.stored) if self.stored else nullcontext():
+        by_autocast = torch.bfloat16 if self.args.bf16 else torch.float16 if self.args.fp16 else None
+        with rounded(self.model, self.stored, by_autocast == self.stored) if self.stored else nullcontext():
             logs = {f"{metric_key_prefix}_loss": self.validation_loss(self.model)}
         self.log(logs)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)

@@ -14,7 +14,7 @@ from trl import SFTConfig, SFTTrainer
 import finetune
 from batches import Batches
 from halved import Halved
-from lib import completions
+from lib import sft
 from lib.best_weights import BestWeights
 from lib.completions import completion_losses, training_rows
 from lib.device import resolve_precision
@@ -147,7 +147,7 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(start, tmp_path, monk
     passes, losses, gradients = [], [], []
     trainer.model.register_forward_pre_hook(lambda _, args, kwargs: passes.append(kwargs["input_ids"].shape), with_kwargs=True)
     for tokens in (10**6, 1):
-        monkeypatch.setattr(completions, "AT_ONCE", tokens)
+        monkeypatch.setattr(sft, "AT_ONCE", tokens)
         trainer.model.zero_grad()
         losses.append(trainer.training_step(trainer.model, dict(batch), num_items_in_batch=count).item())
         gradients.append([weight.grad.clone() for weight in trainer.model.parameters()])
@@ -160,14 +160,14 @@ def test_a_batch_in_parts_gives_the_gradients_of_the_whole(start, tmp_path, monk
 
 
 def test_the_parts_of_a_step_and_the_batches_of_an_evaluation_share_the_weights_turned_to_bf16(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(completions, "AT_ONCE", 1)
+    monkeypatch.setattr(sft, "AT_ONCE", 1)
     rows, _ = training_rows(ready_tokenizer(start), load_template(TEMPLATE), pairs(3), 500, "train")
     trainer = trainers(start, tmp_path, CompletionTrainer, rows, bf16=True)
     trainer.create_optimizer()
     model, gradients = trainer.accelerator.prepare(trainer.model), []
     batch = padded(rows, 0)
     count = (batch["labels"] != IGNORED).sum()
-    for parts in ([batch], completions.parts_of(batch)):
+    for parts in ([batch], sft.parts_of(batch)):
         with Halved(model) as halved:
             for part in parts:
                 trainer.training_step(model, part, num_items_in_batch=count)
@@ -185,9 +185,9 @@ def test_the_parts_of_a_step_and_the_batches_of_an_evaluation_share_the_weights_
 
 @pytest.mark.parametrize(("tokens", "sizes"), [(1, [1, 1, 1, 1]), (20, [2, 2]), (39, [3, 1]), (40, [4])])
 def test_parts_of_a_batch_hold_so_many_tokens_and_no_padding_of_others(tokens, sizes, monkeypatch):
-    monkeypatch.setattr(completions, "AT_ONCE", tokens)
+    monkeypatch.setattr(sft, "AT_ONCE", tokens)
     rows = [{"input_ids": list(range(1, length + 1)), "labels": [IGNORED] * length} for length in (10, 4, 7, 3)]
-    parts = completions.parts_of(padded(rows, 0))
+    parts = sft.parts_of(padded(rows, 0))
     assert [len(part["labels"]) for part in parts] == sizes
     for part in parts:
         assert int(part["attention_mask"].sum(dim=1).max()) == part["input_ids"].shape[1] == part["labels"].shape[1]
@@ -272,6 +272,20 @@ def test_rounded_weights_are_those_of_the_file_and_give_way_to_the_masters(start
             assert torch.equal(weight, stored[name].float()), name
         raise KeyboardInterrupt
     assert all(torch.equal(weight, masters[name]) for name, weight in model.named_parameters())
+
+
+def test_what_autocast_rounds_need_not_be_rounded_before(start, tmp_path):
+    rows, _ = training_rows(ready_tokenizer(start), load_template(TEMPLATE), pairs(3), 500, "train")
+    trainer = trainers(start, tmp_path, CompletionTrainer, rows, bf16=True)
+    spread(trainer.model, torch.bfloat16, seed=1)
+    masters = trainer.validation_loss(trainer.model)
+    trainer.stored = torch.bfloat16
+    found = trainer.evaluate()["eval_loss"]
+    with rounded(trainer.model, torch.bfloat16):
+        assert found == trainer.validation_loss(trainer.model) != masters
+    with rounded(trainer.model, torch.bfloat16, autocast=True):
+        changed = [name for name, weight in trainer.model.named_parameters() if torch.equal(weight, weight.to(torch.bfloat16).float())]
+    assert {name.split(".")[-2] for name in changed} == {"embed_tokens", "input_layernorm", "post_attention_layernorm", "norm"}
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float32, torch.bfloat16])
