@@ -62,6 +62,15 @@ def bertscore(predictions, references, folder, layer, idf, batch_size):
     return scores, truncated, truncated_references
 
 
+class Place(str):
+    """A folder's path as bert_score is to read it: to it, any path with a "t5" in it, as of a user student5, is that of a T5."""
+
+    def __contains__(self, part):
+        if part != "t5":
+            return super().__contains__(part)
+        return "t5" in AutoConfig.from_pretrained(str(self), local_files_only=True).model_type
+
+
 class Encoder:
     """bert_score's model and tokenizer, cut off after `layer`.
 
@@ -71,7 +80,7 @@ class Encoder:
 
     def __init__(self, folder, layer, batch_size, idf_texts):
         try:
-            self.model, self.tokenizer = get_model(str(folder), layer).to(device()), get_tokenizer(str(folder))
+            self.model, self.tokenizer = get_model(Place(folder), layer).to(device()), get_tokenizer(str(folder))
         except (OSError, ValueError, SafetensorError) as error:
             raise InputError(
                 f"{folder}: no encoder that can be read ({error}); expected whole safetensors; fetch the model again"

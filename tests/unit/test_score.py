@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from unittest import mock
@@ -83,6 +84,12 @@ def test_bertscore_equals_the_library_called_directly(tmp_path, monkeypatch, idf
             assert scores[metric]["low"] <= scores[metric]["value"] <= scores[metric]["high"]
         assert [row["id"] for row in by_article] == ["00", "01", "02"]
     assert found["same"] == found["one"]
+
+
+def test_the_folder_of_an_encoder_may_be_called_anything(tmp_path):
+    shutil.copytree(tiny("bert"), tmp_path / "student5" / "t5")
+    found = run(tmp_path / "one", SUMMARIES, bertscore_model=tmp_path / "student5" / "t5")
+    assert found == run(tmp_path / "other", SUMMARIES)
 
 
 def test_onednn_keeps_no_kernels(tmp_path):
