@@ -6,6 +6,7 @@ import torch
 from trl import SFTTrainer
 
 from lib.completions import completion_losses, losses_of
+from lib.device import DTYPES
 from lib.master_weights import rounded
 from lib.packing import IGNORED
 from lib.sampling import GroupedByLength
@@ -37,6 +38,11 @@ class CompletionTrainer(SFTTrainer):
         super().__init__(*args, **kwargs)
         self.stored, self.sequences = stored, 0
 
+    @property
+    def precision(self):
+        """Of the arithmetic: the name of a dtype."""
+        return "bf16" if self.args.bf16 else "fp16" if self.args.fp16 else "fp32"
+
     def training_step(self, model, inputs, num_items_in_batch=None):
         self.sequences += len(inputs["input_ids"])
         if self.args.device.type != "cpu" or num_items_in_batch is None:  # without the number, a loss is the mean of what it sees
@@ -57,8 +63,7 @@ class CompletionTrainer(SFTTrainer):
         return (loss, losses) if return_outputs else loss
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
-        by_autocast = torch.bfloat16 if self.args.bf16 else torch.float16 if self.args.fp16 else None
-        with rounded(self.model, self.stored, by_autocast == self.stored) if self.stored else nullcontext():
+        with rounded(self.model, self.stored, DTYPES[self.precision] == self.stored) if self.stored else nullcontext():
             logs = {f"{metric_key_prefix}_loss": self.validation_loss(self.model)}
         self.log(logs)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, logs)
@@ -66,9 +71,8 @@ class CompletionTrainer(SFTTrainer):
 
     def validation_loss(self, model):
         """The mean loss of a token on the validation rows, of which each process reads its share."""
-        precision = "bf16" if self.args.bf16 else "fp16" if self.args.fp16 else "fp32"
         share = list(self.eval_dataset)[self.args.process_index :: self.args.world_size]
-        losses = completion_losses(model, share, self.args.per_device_eval_batch_size, self.processing_class.pad_token_id, precision)
+        losses = completion_losses(model, share, self.args.per_device_eval_batch_size, self.processing_class.pad_token_id, self.precision)
         total, tokens = self.accelerator.reduce(losses.sum(dim=0).to(self.args.device), "sum").tolist()
         return total / tokens
 
