@@ -8,8 +8,9 @@ writes   OUTPUT/notebook-SIZE.md and .json    a table, and every single measurem
 
 A measurement is the wall time of one command, from its start to its end: of Kargah `snakemake --forcerun` of a stage's rules in the
 finished run, orchestration and all; of the notebook a process with the stage alone, in an environment without this project's settings and
-without what an earlier turn cached. A notebook imports its libraries once: the median of as many imports is taken off each of its stages,
-and added once to the sum, which there is only of all stages. The two take turns, A B A B A B, on the same two cores; an aim is met if the
+without what an earlier turn cached. A notebook imports its libraries once: of each of its stages the imports are taken off, as
+timing/sitecustomize.py records them in that very process, and their median is added once to the sum, which there is only of all stages.
+The two take turns, A B A B A B, on the same two cores; an aim is met if the
 median of the turns' ratios is. Memory is the peak of the largest process of a command.
 
 Quality is measured by the same code on what either way made: F1 of the test sentences, ROUGE-L of the test articles' summaries, loss of
@@ -36,7 +37,7 @@ from lib.ner_scores import Scores  # noqa: E402
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.records import read_json, read_jsonl, read_parquet  # noqa: E402
 from lib.rouge import rouge  # noqa: E402
-from measuring import add_arguments, measured, on_cores, record, recorded, run_of, workflow  # noqa: E402
+from measuring import add_arguments, importing, measured, on_cores, record, recorded, run_of, timed, workflow  # noqa: E402
 
 WAYS = ("notebook", "kargah")
 SEED = 42
@@ -76,16 +77,14 @@ def main(argv=None):
     run = ROOT / "results" / run_of(args.size)
     log(f"the run itself, where it is not there: {run.relative_to(ROOT)}")
     measured(workflow(args.size))
-    importing = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'bench')!r}); import notebook"]
-    imports = [measured(importing, environment=AS_FOUND) for _ in range(args.repeats)]
     stages, found = [name for name in STAGES if name in args.stages], {}
     name_of_table = "-".join(["notebook", args.size, *(stages if len(stages) < len(STAGES) else [])])
     with tempfile.TemporaryDirectory() as folder:
         for name in stages:
             found[name] = compared(name, args, run, Path(folder) / name)
-            numbers = summarized(found, imports, whole_run(args))
+            numbers = summarized(found, whole_run(args))
             lines = table(args, found, numbers)
-            written = record(args.output, name_of_table, lines, stages=stages, **numbers, measurements=found, imports=imports)
+            written = record(args.output, name_of_table, lines, stages=stages, **numbers, measurements=found)
     print(*written, sep="\n")
 
 
@@ -95,9 +94,9 @@ def compared(name, args, run, output):
     for _ in range(args.repeats):
         with tempfile.TemporaryDirectory() as cache:
             command = command_of("notebook", name, args.size, run, output)
-            found["notebook"].append(measured(command, environment=AS_FOUND, HF_DATASETS_CACHE=cache))
+            found["notebook"].append(timed(command, environment=AS_FOUND, HF_DATASETS_CACHE=cache))
         before = made(target)
-        found["kargah"].append(measured(command_of("kargah", name, args.size, run, output), environment=AS_FOUND))
+        found["kargah"].append(timed(command_of("kargah", name, args.size, run, output), environment=AS_FOUND))
         if made(target) == before:
             raise InputError(f"{STAGES[name].target}: found the file of before; expected that Snakemake makes it again")
         log(f"{name}: " + ", ".join(f"{way} {found[way][-1]['seconds']:.1f} s" for way in WAYS))
@@ -112,7 +111,7 @@ def made(path):
 def command_of(way, name, size, run, output):
     if way == "kargah":
         return workflow(size, "--forcerun", *STAGES[name].rules, "--", run.relative_to(ROOT) / STAGES[name].target)
-    return [sys.executable, ROOT / "bench/notebook.py", name, "--run", run, "--output", output]
+    return [sys.executable, "bench/notebook.py", name, "--run", run, "--output", output]
 
 
 def amount_of_work(name, run, output):
@@ -182,9 +181,10 @@ QUALITIES = {"ner_training": f1, "zero_shot": rouge_l, "few_shot": rouge_l, "fin
 # ------------------------------------------------------------------ the table
 
 
-def turns(stage, importing):
+def turns(stage):
     """{way: seconds of each turn}, the notebook's without the seconds that its imports take."""
-    return {"notebook": [run["seconds"] - importing for run in stage["notebook"]], "kargah": [run["seconds"] for run in stage["kargah"]]}
+    plain = [run["seconds"] - importing(run) for run in stage["notebook"]]
+    return {"notebook": plain, "kargah": [run["seconds"] for run in stage["kargah"]]}
 
 
 def ratios(seconds):
@@ -204,19 +204,21 @@ def whole_run(args):
     return made and made["run"]["peak_bytes"]
 
 
-def summarized(found, imports, whole_run_bytes=None):
+def summarized(found, whole_run_bytes=None):
     """{"imports_seconds", "summary": {stage: …}, "end_to_end", "peak_bytes", "peak_of_whole_run"}: medians, ratios of the turns, speeds.
 
     The notebook's imports are none of its stages' seconds and are counted once in its sum. The peak is that of the largest process: of
     the notebook in its stages, of Kargah in its stages or, where that is known, in the whole run. There is a sum only of all stages.
     """
-    importing = statistics.median(run["seconds"] for run in imports)
-    totals, stages = {"notebook": [importing] * len(imports), "kargah": [0.0] * len(imports)}, {}
+    imports = statistics.median(importing(run) for measurements in found.values() for run in measurements["notebook"])
+    repeats = max(len(measurements["kargah"]) for measurements in found.values())
+    totals, stages = {"notebook": [imports] * repeats, "kargah": [0.0] * repeats}, {}
     for name, measurements in found.items():
-        seconds = turns(measurements, importing)
+        seconds = turns(measurements)
         stages[name] = compared_times(seconds) | {
             "per_second": {way: measurements["work"][way] / statistics.median(seconds[way]) for way in WAYS},
             "peak_bytes": {way: max(run["peak_bytes"] for run in measurements[way]) for way in WAYS},
+            "parts": parts(measurements["kargah"]),
             "kept": kept(measurements["quality"]),
         }
         for way in WAYS:
@@ -225,12 +227,19 @@ def summarized(found, imports, whole_run_bytes=None):
     peaks = {way: max(stage["peak_bytes"][way] for stage in stages.values()) for way in WAYS}
     peaks["kargah"] = max(peaks["kargah"], whole_run_bytes or 0)
     return {
-        "imports_seconds": importing,
+        "imports_seconds": imports,
         "summary": stages,
         "end_to_end": compared_times(totals) if complete else None,
         "peak_bytes": peaks if complete else None,
         "peak_of_whole_run": whole_run_bytes is not None,
     }
+
+
+def parts(runs):
+    """{"work", "imports", "orchestration"}: the medians of the seconds in which Kargah's scripts work, import, or do not run."""
+    orchestration = [run["seconds"] - run["working_seconds"] - importing(run) for run in runs]
+    seconds = {"work": [run["working_seconds"] for run in runs], "imports": map(importing, runs), "orchestration": orchestration}
+    return {part: statistics.median(of_turns) for part, of_turns in seconds.items()}
 
 
 def compared_times(seconds):
@@ -262,8 +271,18 @@ def table(args, found, numbers):
         where = "in the whole run" if numbers["peak_of_whole_run"] else "in these stages, that of the whole run is not known"
         verdict = "met" if peaks["kargah"] <= peaks["notebook"] else "not met"
         lines += ["", f"Peak memory ({where}) not above the notebook's: {verdict}."]
-    importing = numbers["imports_seconds"]
-    return [*lines, "", f"The notebook's imports take {importing:.1f} s, which its sum counts once, and Kargah's with every job."]
+    lines += [
+        "",
+        f"The notebook's imports take {numbers['imports_seconds']:.1f} s, which its sum counts once, and Kargah's with every job. "
+        "Of what Kargah's seconds are:",
+        "",
+        "| stage | work, s | imports, s | Snakemake, s | the notebook's seconds over those of work |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, own in numbers["summary"].items():
+        cells = " | ".join(f"{seconds:.1f}" for seconds in own["parts"].values())
+        lines.append(f"| {STAGES[name].title} | {cells} | {own['seconds']['notebook'] / own['parts']['work']:.2f}× |")
+    return lines
 
 
 def cells_of_times(times, aim):

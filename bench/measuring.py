@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -36,6 +37,50 @@ def measured(command, printed=None, environment=os.environ, **variables):
         if run.returncode:
             raise InputError(f"{' '.join(command)}: failed: {output.read_text(encoding='utf-8', errors='replace')[-2000:]}")
         return read_json(cost)
+
+
+def timed(command, **options):
+    """What `measured` says of a command, and what those of its processes did that timing/sitecustomize.py records.
+
+    working_seconds  in which at least one of them was running and not importing
+    scripts          {script: {"processes", "import_seconds", "working_seconds"}}, of all its processes together
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        cost = measured(command, PYTHONPATH=str(ROOT / "bench/timing"), KARGAH_TIMES=folder, **options)
+        processes = [read_json(path) for path in sorted(Path(folder).iterdir())]
+    working = covered(interval for process in processes for interval in between_imports(process))
+    return cost | {"working_seconds": working, "scripts": by_script(processes)}
+
+
+def between_imports(process):
+    """The intervals in which a process was running and not importing."""
+    edges = [process["started"], *(edge for times in process["imports"] for edge in times), process["ended"]]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def covered(intervals):
+    """How long at least one of the intervals, pairs of start and end, lasts."""
+    total, until = 0.0, float("-inf")
+    for start, end in sorted(intervals):
+        total += max(0.0, end - max(start, until))
+        until = max(until, end)
+    return total
+
+
+def by_script(processes):
+    found = defaultdict(lambda: {"processes": 0, "import_seconds": 0.0, "working_seconds": 0.0})
+    for process in processes:
+        script = found[process["script"]]
+        working = covered(between_imports(process))
+        script["processes"] += 1
+        script["working_seconds"] += working
+        script["import_seconds"] += process["ended"] - process["started"] - working
+    return dict(sorted(found.items()))
+
+
+def importing(cost):
+    """The seconds that the imports of all processes of a `timed` command take."""
+    return sum(script["import_seconds"] for script in cost["scripts"].values())
 
 
 def on_cores():

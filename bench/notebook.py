@@ -42,6 +42,7 @@ from transformers import (
     Trainer,
     TrainingArguments,
     XLMRobertaModel,
+    set_seed,
 )
 from trl import SFTConfig, SFTTrainer
 
@@ -128,6 +129,7 @@ def ner_training(config, run, output):
 
     encoded = data.map(encode, batched=True, remove_columns=data["train"].column_names)
     training = settings["training"]
+    set_seed(config["seed"])
     trainer = Trainer(
         model=Tagger(backbone, len(labels)),
         args=TrainingArguments(

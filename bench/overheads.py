@@ -15,7 +15,6 @@ import re
 import statistics
 import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,8 +26,7 @@ import yaml  # noqa: E402
 
 from lib.program import InputError, log, parser, program  # noqa: E402
 from lib.publish import remove  # noqa: E402
-from lib.records import read_json  # noqa: E402
-from measuring import add_arguments, fetch, measured, on_cores, record, run_of, sweep, workflow  # noqa: E402
+from measuring import add_arguments, fetch, importing, measured, on_cores, record, run_of, sweep, timed, workflow  # noqa: E402
 
 SYSTEMS = 1_000
 AIMS = {"nothing": 3, "sweep": 10, "share": 0.1}  # seconds, seconds, of the wall time
@@ -54,28 +52,19 @@ def main(argv=None):
 # ------------------------------------------------------------------ measuring
 
 
-def recorded(command):
-    """The cost of a command, and the records of the scripts' processes that it started."""
-    with tempfile.TemporaryDirectory() as folder:
-        cost = measured(command, PYTHONPATH=str(ROOT / "bench/timing"), KARGAH_TIMES=folder)
-        return cost, [read_json(path) for path in sorted(Path(folder).iterdir())]
-
-
 def whole_run(size):
     remove(ROOT / "assets/preflight.json")  # it checks in each first run
     for folder in ("results", "logs", "benchmarks", "work"):
         remove(ROOT / folder / run_of(size))
-    cost, processes = recorded(workflow(size))
-    working = covered(interval for process in processes for interval in between_imports(process))
-    run = cost | {"working_seconds": working, "share": 1 - working / cost["seconds"], "scripts": by_script(processes)}
+    run = timed(workflow(size))
+    run["share"] = 1 - run["working_seconds"] / run["seconds"]
     log(f"the whole run: {run['seconds']:.1f} s, of which {run['share']:.1%} orchestration and imports")
     return run
 
 
 def run_with_nothing_to_do(size):
-    cost, processes = recorded(workflow(size))
-    if processes:
-        scripts = ", ".join(sorted({process["script"] for process in processes}))
+    cost = timed(workflow(size))
+    if scripts := ", ".join(cost["scripts"]):
         raise InputError(f"results/{run_of(size)}: found jobs left to do ({scripts}); expected a finished run; let nothing else change it")
     log(f"nothing to do: {cost['seconds']:.1f} s")
     return cost
@@ -89,36 +78,6 @@ def plan_of_sweep(size):
         jobs = int(re.findall(r"^total +(\d+)$", printed.read_text(encoding="utf-8"), re.MULTILINE)[-1])
     log(f"plan of {SYSTEMS:,} systems: {cost['seconds']:.1f} s, {jobs:,} jobs")
     return cost | {"systems": SYSTEMS, "jobs": jobs}
-
-
-# ------------------------------------------------------------------ times of processes
-
-
-def between_imports(process):
-    """The intervals in which a process was running and not importing."""
-    edges = [process["started"], *(edge for times in process["imports"] for edge in times), process["ended"]]
-    return list(zip(edges[::2], edges[1::2], strict=True))
-
-
-def covered(intervals):
-    """How long at least one of the intervals, pairs of start and end, lasts."""
-    total, until = 0.0, float("-inf")
-    for start, end in sorted(intervals):
-        total += max(0.0, end - max(start, until))
-        until = max(until, end)
-    return total
-
-
-def by_script(processes):
-    """{script: {"processes", "import_seconds", "working_seconds"}}, of all its processes together."""
-    found = defaultdict(lambda: {"processes": 0, "import_seconds": 0.0, "working_seconds": 0.0})
-    for process in processes:
-        script = found[process["script"]]
-        working = covered(between_imports(process))
-        script["processes"] += 1
-        script["working_seconds"] += working
-        script["import_seconds"] += process["ended"] - process["started"] - working
-    return dict(sorted(found.items()))
 
 
 # ------------------------------------------------------------------ the table
@@ -138,6 +97,15 @@ def table(args, run, nothing, plans):
         "",
         f"The whole run, with what it fetches there already, took {run['seconds']:.0f} s. For {run['working_seconds']:.0f} s of them at "
         f"least one of the {processes} processes of its scripts was running and not importing; the rest is orchestration and imports.",
+        "",
+        f"Imports of all processes together take {importing(run):.0f} s:",
+        "",
+        "| script | processes | imports, s | work, s |",
+        "|---|--:|--:|--:|",
+        *(
+            f"| `{name}` | {script['processes']} | {script['import_seconds']:.1f} | {script['working_seconds']:.1f} |"
+            for name, script in sorted(run["scripts"].items(), key=lambda item: -item[1]["import_seconds"])
+        ),
     ]
 
 

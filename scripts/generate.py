@@ -44,6 +44,7 @@ from lib.publish import whole
 from lib.records import read_parquet, write_json, write_jsonl
 from lib.shards import Shard
 from lib.shot_selections import BY_ARTICLE, SELECTIONS
+from lib.shots import choose, refuse_seen
 
 COLUMNS = ("id", "article", "reference")
 
@@ -162,8 +163,6 @@ def chosen_shots(args, rows, test):
     """For each of `rows` its shots, in the order of the prompt."""
     if not args.shots:
         return [[]] * len(rows)
-    from lib.shots import choose, refuse_seen  # which takes a second
-
     progress(f"choosing shots: {args.selection}")
     shots = choose(read_parquet(args.train, COLUMNS), rows, args.shots, args.selection, args.seed)
     refuse_seen(list({shot["id"]: shot for own in shots for shot in own}.values()), test, args.near_threshold, args.near_characters)

@@ -51,6 +51,7 @@ from lib.model_tokenizer import load_tokenizer
 from lib.ner_scores import Scores
 from lib.program import InputError, existing_file, json_value, log, model_folder, parser, program
 from lib.publish import whole
+from lib.quick_dropout import QuickDropout
 from lib.records import parquet_batches, read_parquet, write_json
 from lib.sampling import GroupedByLength
 from lib.tagger import Collator, new_tagger
@@ -218,6 +219,10 @@ class TaggerTrainer(Trainer):
         if self.args.train_sampling_strategy == "group_by_length":
             return GroupedByLength(self.train_dataset["length"][:], self)
         return super()._get_train_sampler(train_dataset)
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        with QuickDropout():
+            return super().training_step(model, inputs, num_items_in_batch)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):
         logs = {f"{metric_key_prefix}_{name}": value for name, value in self.validate(self.model).items()}

@@ -1,4 +1,4 @@
-"""On PYTHONPATH: every script of the workflow records when its process started and ended, and its imports in between.
+"""On PYTHONPATH: every script of the workflow, and the notebook, records when its process started and ended, and its imports in between.
 
 KARGAH_TIMES   folder for the records
 
@@ -9,7 +9,7 @@ transformers loads a model's code when it is asked for; one within another count
 import os
 import sys
 
-if os.environ.get("KARGAH_TIMES") and len(sys.orig_argv) > 1 and sys.orig_argv[1].startswith("scripts/"):
+if os.environ.get("KARGAH_TIMES") and len(sys.orig_argv) > 1 and sys.orig_argv[1].startswith(("scripts/", "bench/notebook.py")):
     import _frozen_importlib as importer
     import _thread
     import atexit

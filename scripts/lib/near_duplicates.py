@@ -9,9 +9,12 @@ from array import array
 from zlib import crc32
 
 import numpy as np
-from datasketch import MinHash
 
+from lib.bare import bare
 from lib.letters import bare_text
+
+with bare("datasketch"):  # which loads scipy
+    from datasketch.minhash import MinHash
 
 PERMUTATIONS = 64
 RECALL = 0.99  # of pairs as similar as the threshold; of more similar ones more are found

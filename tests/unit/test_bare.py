@@ -56,7 +56,11 @@ def test_an_error_within_leaves_nothing_empty(packages):
     assert not [name for name in NAMES if name in sys.modules]
 
 
-def test_the_scores_load_no_more_than_they_need():
-    code = "import score, sys; print(sorted({'scipy', 'sklearn', 'pandas', 'matplotlib'} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("script", "unwanted"),
+    [("score", "scipy sklearn pandas matplotlib"), ("ner_audit", "scipy"), ("ner_clean", "scipy"), ("summ_split", "scipy")],
+)
+def test_a_script_loads_no_more_than_it_needs(script, unwanted):
+    code = f"import {script}, sys; print(sorted(set({unwanted.split()}) & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

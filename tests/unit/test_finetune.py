@@ -183,6 +183,31 @@ def test_the_parts_of_a_step_and_the_batches_of_an_evaluation_share_the_weights_
     assert [weight.requires_grad for weight in model.parameters()] == [True, *[False] * (len(gradients[0]) - 1)]
 
 
+def test_a_table_that_is_the_head_as_well_has_the_gradients_of_both(start, tmp_path):
+    rows, _ = training_rows(ready_tokenizer(start), load_template(TEMPLATE), pairs(3), 500, "train")
+    trainer = trainers(start, tmp_path, CompletionTrainer, rows)
+    table, gradients = trainer.model.get_input_embeddings(), []
+    assert table.sparse and table.weight is trainer.model.get_output_embeddings().weight
+    for sparse in (True, False):
+        table.sparse = sparse
+        for _ in range(2):  # the second adds to the first
+            trainer.compute_loss(trainer.model, padded(rows, 0)).backward()
+        gradients.append(table.weight.grad)
+        trainer.model.zero_grad()
+    assert not gradients[0].is_sparse
+    assert torch.allclose(*gradients, rtol=1e-5, atol=1e-8)
+
+
+def test_a_table_of_its_own_has_a_dense_gradient(start, tmp_path):
+    model = AutoModelForCausalLM.from_pretrained(start, tie_word_embeddings=False)
+    model.set_output_embeddings(torch.nn.Linear(model.config.hidden_size, model.config.vocab_size, bias=False))
+    tokenizer = ready_tokenizer(start)
+    rows, _ = training_rows(tokenizer, load_template(TEMPLATE), pairs(1), 500, "train")
+    data, args = Dataset.from_list(rows), SFTConfig(output_dir=str(tmp_path), dataset_kwargs={"skip_prepare_dataset": True}, use_cpu=True)
+    trainer = CompletionTrainer(model=model, args=args, train_dataset=data, eval_dataset=data, processing_class=tokenizer)
+    assert not trainer.model.get_input_embeddings().sparse
+
+
 @pytest.mark.parametrize(("tokens", "sizes"), [(1, [1, 1, 1, 1]), (20, [2, 2]), (39, [3, 1]), (40, [4])])
 def test_parts_of_a_batch_hold_so_many_tokens_and_no_padding_of_others(tokens, sizes, monkeypatch):
     monkeypatch.setattr(sft, "AT_ONCE", tokens)

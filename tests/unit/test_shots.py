@@ -4,10 +4,12 @@ import random
 
 import pytest
 
-from lib import shots
+from lib import bm25
+from lib.bm25 import Index
 from lib.program import InputError
+from lib.search_words import words
 from lib.shot_selections import BY_ARTICLE, SELECTIONS
-from lib.shots import Index, choose, refuse_seen, words
+from lib.shots import choose, refuse_seen
 from summarizing import pairs
 
 
@@ -46,7 +48,7 @@ def test_diverse_shows_the_nearest_but_not_its_twin():
 @pytest.mark.parametrize("selection", BY_ARTICLE)
 def test_scores_are_those_of_bm25s_itself(selection):
     index = Index([row["article"] for row in TRAIN])
-    engine = shots.bm25s.BM25()
+    engine = bm25.bm25s.BM25()
     engine.index([words(row["article"]) for row in TRAIN], show_progress=False)
     for query in (STORM_NEWS, CRICKET_NEWS):
         known = sorted({word for word in words(query["article"]) if word in engine.vocab_dict})
@@ -57,7 +59,7 @@ def test_scores_are_those_of_bm25s_itself(selection):
 def test_a_batch_of_queries_scores_as_each_alone(monkeypatch):
     train, test = pairs(30), pairs(9, start=100)
     alone = {selection: [ids(selection, 3, train, [article])[0] for article in test] for selection in BY_ARTICLE}
-    monkeypatch.setattr(shots, "QUERIES", 4)
+    monkeypatch.setattr(bm25, "QUERIES", 4)
     assert {selection: ids(selection, 3, train, test) for selection in BY_ARTICLE} == alone
 
 
