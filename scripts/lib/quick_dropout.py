@@ -4,11 +4,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-BITS = 16  # of randomness for a number; torch draws 64 at a time, one after another, and its own dropout uses as many for each number
+BITS = 16  # of randomness for a number; a draw is one of 64
 
 
 class QuickDropout(TorchFunctionMode):
-    """A context in which dropout on a CPU takes a third of its time; the generator is torch's own, and so what a checkpoint keeps of it.
+    """A context in which dropout on a CPU takes less than half of its time. Its generator is torch's own, which checkpoints keep.
 
     The share that is dropped is rounded to a multiple of 2^-16, and what stays is scaled by just that, so that the mean is kept.
     """

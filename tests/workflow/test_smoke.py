@@ -7,6 +7,7 @@ import zipfile
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from lib.rule_record import rules_of
@@ -122,6 +123,12 @@ def test_training_logs(results):
         rows = lines(log / "training_log.jsonl")
         assert any({"step", "epoch", "loss", "learning_rate", "seconds"} <= set(row) for row in rows)
         assert any("validation_loss" in row for row in rows)
+
+
+@pytest.mark.parametrize("log", ["ner/train.log", "finetune/smollm2_tuned.log"])
+def test_a_job_computes_with_the_threads_of_its_rule(smoke, log):
+    """CORES gives one to each job; left alone, torch takes as many as there are cores."""
+    assert ", 1 threads" in (smoke / "logs" / "smoke" / log).read_text(encoding="utf-8") or torch.cuda.is_available()
 
 
 def test_tagged_sentences(results):
