@@ -94,13 +94,21 @@ def compared(name, args, run, output):
     for _ in range(args.repeats):
         with tempfile.TemporaryDirectory() as cache:
             command = command_of("notebook", name, args.size, run, output)
-            found["notebook"].append(timed(command, environment=AS_FOUND, HF_DATASETS_CACHE=cache))
+            found["notebook"].append(recorded_run(command, HF_DATASETS_CACHE=cache))
         before = made(target)
-        found["kargah"].append(timed(command_of("kargah", name, args.size, run, output), environment=AS_FOUND))
+        found["kargah"].append(recorded_run(command_of("kargah", name, args.size, run, output)))
         if made(target) == before:
             raise InputError(f"{STAGES[name].target}: found the file of before; expected that Snakemake makes it again")
         log(f"{name}: " + ", ".join(f"{way} {found[way][-1]['seconds']:.1f} s" for way in WAYS))
     return found | {"work": amount_of_work(name, run, output), "quality": QUALITIES[name](run, output)}
+
+
+def recorded_run(command, **variables):
+    """The cost of a command; what says nothing of its imports is no measurement."""
+    cost = timed(command, environment=AS_FOUND, **variables)
+    if not cost["scripts"]:
+        raise InputError(f"{' '.join(map(str, command))}: left no record of a process; expected one of each; see bench/timing")
+    return cost
 
 
 def made(path):
@@ -218,7 +226,7 @@ def summarized(found, whole_run_bytes=None):
         stages[name] = compared_times(seconds) | {
             "per_second": {way: measurements["work"][way] / statistics.median(seconds[way]) for way in WAYS},
             "peak_bytes": {way: max(run["peak_bytes"] for run in measurements[way]) for way in WAYS},
-            "parts": parts(measurements["kargah"]),
+            "parts": {way: parts(measurements[way]) for way in WAYS},
             "kept": kept(measurements["quality"]),
         }
         for way in WAYS:
@@ -236,9 +244,9 @@ def summarized(found, whole_run_bytes=None):
 
 
 def parts(runs):
-    """{"work", "imports", "orchestration"}: the medians of the seconds in which Kargah's scripts work, import, or do not run."""
-    orchestration = [run["seconds"] - run["working_seconds"] - importing(run) for run in runs]
-    seconds = {"work": [run["working_seconds"] for run in runs], "imports": map(importing, runs), "orchestration": orchestration}
+    """{"work", "imports", "rest"}: the medians of the seconds in which a way's processes work, import, or start, end and are not there."""
+    rest = [run["seconds"] - run["working_seconds"] - importing(run) for run in runs]
+    seconds = {"work": [run["working_seconds"] for run in runs], "imports": map(importing, runs), "rest": rest}
     return {part: statistics.median(of_turns) for part, of_turns in seconds.items()}
 
 
@@ -274,14 +282,15 @@ def table(args, found, numbers):
     lines += [
         "",
         f"The notebook's imports take {numbers['imports_seconds']:.1f} s, which its sum counts once, and Kargah's with every job. "
-        "Of what Kargah's seconds are:",
+        "What the seconds are, each part a median of its own; the rest is Python's start and end, and Snakemake:",
         "",
-        "| stage | work, s | imports, s | Snakemake, s | the notebook's seconds over those of work |",
-        "|---|--:|--:|--:|--:|",
+        "| stage | notebook: work, s | the rest, s | Kargah: work, s | imports, s | the rest, s | ratio of the work |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name, own in numbers["summary"].items():
-        cells = " | ".join(f"{seconds:.1f}" for seconds in own["parts"].values())
-        lines.append(f"| {STAGES[name].title} | {cells} | {own['seconds']['notebook'] / own['parts']['work']:.2f}× |")
+        plain, kargah = (own["parts"][way] for way in WAYS)
+        cells = " | ".join(f"{seconds:.1f}" for seconds in (plain["work"], plain["rest"], *kargah.values()))
+        lines.append(f"| {STAGES[name].title} | {cells} | {plain['work'] / kargah['work']:.2f}× |")
     return lines
 
 

@@ -28,7 +28,7 @@ work      a folder for checkpoints, one every --checkpoint-minutes, of which the
 
 import sys
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import fields
 from pathlib import Path
 
@@ -221,7 +221,7 @@ class TaggerTrainer(Trainer):
         return super()._get_train_sampler(train_dataset)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
-        with QuickDropout():
+        with QuickDropout() if self.args.device.type == "cpu" else nullcontext():
             return super().training_step(model, inputs, num_items_in_batch)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix="eval"):

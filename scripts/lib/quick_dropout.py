@@ -1,4 +1,4 @@
-"""Dropout on a CPU, where the random numbers that torch draws for it are a seventh of a tagger's training."""
+"""Dropout on a CPU, where the random numbers that torch draws for it are a seventh of the arithmetic of a tagger's training."""
 
 import torch
 from torch import nn

@@ -14,10 +14,11 @@ from against_notebook import STAGES, ratios, summarized, table, whole_run
 from lib.config import checked
 from lib.program import InputError
 from lib.records import read_json, read_yaml
-from measuring import ROOT, circumstances, measured, record, recorded, sweep
+from measuring import ROOT, circumstances, measured, record, recorded, sweep, timed
 
 HUNDRED_MB = 100 * 2**20
 TIMES = {"notebook": [10.0, 14.0, 18.0], "kargah": [4.0, 6.0, 2.0]}
+WORK = {"notebook": 6.0, "kargah": 0.5}
 IMPORTS = {"notebook": [2.0, 2.0, 5.0], "kargah": [1.0, 2.0, 0.5]}  # without those of the notebook: ratios of 2, 2 and 6.5
 GIB = {"notebook": [1, 3, 2], "kargah": [0.5, 0.6, 0.8]}
 HERE = circumstances()
@@ -36,7 +37,7 @@ def stage(tmp_path, monkeypatch):
     (tmp_path / "made.json").write_text('{"pairs": 5}')
     monkeypatch.setitem(against_notebook.QUALITIES, "scoring", lambda run, output: None)
 
-    def compared(seconds, writes=True):
+    def compared(seconds, writes=True, scripts=("a.py",)):
         order, left = [], {way: list(times) for way, times in seconds.items()}
 
         def command_of(way, *_):
@@ -45,6 +46,8 @@ def stage(tmp_path, monkeypatch):
             target.with_name(f"{target.name}.new").write_text("{}")
             return [sys.executable, "-c", f"import os, time; time.sleep({left[way].pop(0)}); {writing}"]
 
+        processes = {"scripts": {script: {"import_seconds": 0.0} for script in scripts}}
+        monkeypatch.setattr(against_notebook, "timed", lambda *args, **options: timed(*args, **options) | processes)
         monkeypatch.setattr(against_notebook, "command_of", command_of)
         arguments = Namespace(size="quarter", repeats=len(seconds["kargah"]))
         found = against_notebook.compared("scoring", arguments, tmp_path, tmp_path)
@@ -65,6 +68,11 @@ def test_a_deliberate_slowdown_shows_up_in_its_turn(stage):
 def test_what_kargah_does_not_make_again_is_no_measurement(stage):
     with pytest.raises(InputError, match="lead3/scores.json: found the file of before"):
         stage({"notebook": [0], "kargah": [0]}, writes=False)
+
+
+def test_a_process_that_left_no_record_of_its_imports_is_no_measurement(stage):
+    with pytest.raises(InputError, match="left no record of a process"):
+        stage({"notebook": [0], "kargah": [0]}, scripts=())
 
 
 def test_the_processor_s_seconds_are_those_of_work_and_not_of_waiting():
@@ -96,7 +104,7 @@ def found(*stages, notebook=0.45, better=1):
     quality = {"metric": "F1", "better": better, "notebook": notebook, "kargah": {"value": 0.5, "low": 0.4, "high": 0.6}}
     stage = {
         way: [
-            {"seconds": seconds, "peak_bytes": gib * 2**30, "working_seconds": 0.5, "scripts": {"a.py": {"import_seconds": imports}}}
+            {"seconds": seconds, "peak_bytes": gib * 2**30, "working_seconds": WORK[way], "scripts": {"a.py": {"import_seconds": imports}}}
             for seconds, gib, imports in zip(TIMES[way], GIB[way], IMPORTS[way], strict=True)
         ]
         for way in TIMES
@@ -120,7 +128,7 @@ def test_the_table_has_medians_of_turns_and_counts_the_notebook_s_imports_once()
     assert lines[9].startswith("| end to end | 62.0 | 20.0 | 2.10× (2.07–6.70) | 2.5× | no | | | 3.0 | 0.8 |")
     assert lines[11] == "Peak memory (in these stages, that of the whole run is not known) not above the notebook's: met."
     assert lines[13].startswith("The notebook's imports take 2.0 s")
-    assert lines[17] == "| NER training and its scores | 0.5 | 1.0 | 2.5 | 24.00× |"
+    assert lines[17] == "| NER training and its scores | 6.0 | 6.0 | 0.5 | 1.0 | 2.5 | 12.00× |"
 
 
 def test_the_peak_of_the_whole_run_counts_where_it_is_known(tmp_path, monkeypatch):
@@ -147,7 +155,7 @@ def test_the_record_has_the_table_s_numbers():
     numbers = summarized(found(*STAGES))
     assert numbers["summary"]["ner_training"]["ratio"] == {"median": 2.0, "low": 2.0, "high": 6.5}
     assert numbers["summary"]["ner_training"]["per_second"] == {"notebook": 10.0, "kargah": 25.0}
-    assert numbers["summary"]["ner_training"]["parts"] == {"work": 0.5, "imports": 1.0, "orchestration": 2.5}
+    assert numbers["summary"]["ner_training"]["parts"]["kargah"] == {"work": 0.5, "imports": 1.0, "rest": 2.5}
     assert numbers["end_to_end"]["seconds"] == {"notebook": 62.0, "kargah": 20.0}
     assert summarized(found("scoring"))["end_to_end"] is None
 
