@@ -10,8 +10,8 @@ A measurement is the wall time of one command, from its start to its end: of Kar
 finished run, orchestration and all; of the notebook a process with the stage alone, in an environment without this project's settings and
 without what an earlier turn cached. A notebook imports its libraries once: of each of its stages the imports are taken off, as
 timing/sitecustomize.py records them in that very process, and their median is added once to the sum, which there is only of all stages.
-The two take turns, A B A B A B, on the same two cores; an aim is met if the
-median of the turns' ratios is. Memory is the peak of the largest process of a command.
+The two take turns, A B A B A B, on the same two cores; an aim is met if the median of the turns' ratios is. Memory is the peak of the
+largest process of a command.
 
 Quality is measured by the same code on what either way made: F1 of the test sentences, ROUGE-L of the test articles' summaries, loss of
 the tuned model on the test pairs. It is kept if the notebook's is not better than Kargah's 95 % interval. The scores themselves are to be

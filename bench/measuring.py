@@ -43,7 +43,7 @@ def timed(command, **options):
     """What `measured` says of a command, and what those of its processes did that timing/sitecustomize.py records.
 
     working_seconds  in which at least one of them was running and not importing
-    scripts          {script: {"processes", "import_seconds", "working_seconds"}}, of all its processes together
+    scripts          what `by_script` says of them
     """
     with tempfile.TemporaryDirectory() as folder:
         cost = measured(command, PYTHONPATH=str(ROOT / "bench/timing"), KARGAH_TIMES=folder, **options)
@@ -68,6 +68,7 @@ def covered(intervals):
 
 
 def by_script(processes):
+    """{script: {"processes", "import_seconds", "working_seconds"}}, of all its processes together."""
     found = defaultdict(lambda: {"processes": 0, "import_seconds": 0.0, "working_seconds": 0.0})
     for process in processes:
         script = found[process["script"]]
